@@ -1,0 +1,271 @@
+# One flat file. Sources are found by wildcard: adding a file needs no edit here.
+#
+#   make VARIANT=debug|release|asan|tsan|cov   objects under build/VARIANT/
+#   make CC=clang                              objects under build/clang-VARIANT/
+#   make CFLAGS=... LDFLAGS=...                appended to ours, never replacing them
+
+VARIANT ?= release
+SEEDS   ?= 2000
+JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+IS_CLANG := $(findstring clang,$(notdir $(CC)))
+
+ifeq ($(filter $(VARIANT),debug release asan tsan cov),)
+$(error VARIANT=$(VARIANT): known are debug release asan tsan cov)
+endif
+
+B := build/$(if $(IS_CLANG),clang-)$(VARIANT)
+
+# ---- flags --------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion \
+    -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wpointer-arith \
+    -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wswitch-enum \
+    -Wnull-dereference -Wdouble-promotion -Wdate-time
+ifneq ($(IS_CLANG),)
+WARNINGS += -Wcast-align -Wimplicit-fallthrough -Wconditional-uninitialized -Wcomma \
+    -Wassign-enum -Wunreachable-code -Wthread-safety
+else
+WARNINGS += -Wcast-align=strict -Wimplicit-fallthrough=5 -Wduplicated-cond \
+    -Wduplicated-branches -Wlogical-op -Wjump-misses-init
+endif
+
+SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_tsan := -fsanitize=thread
+SANITIZE_cov  := --coverage
+
+VARIANT_debug   := -O0 -g3
+VARIANT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
+    -fstack-clash-protection -fcf-protection
+VARIANT_asan    := -O1 -g -fno-omit-frame-pointer
+VARIANT_tsan    := -O1 -g -fno-omit-frame-pointer
+VARIANT_cov     := -O0 -g
+
+# WERROR=1 is what `make check` builds with.
+BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -fno-common -pthread \
+    $(WARNINGS) $(if $(WERROR),-Werror) $(VARIANT_$(VARIANT)) $(SANITIZE_$(VARIANT))
+COMPILE := $(CC) $(BASE_FLAGS) -MMD -MP $(CFLAGS)
+LINK    := $(CC) -pthread $(SANITIZE_$(VARIANT)) -Wl,--as-needed $(CFLAGS) $(LDFLAGS)
+LIBS    := -lzmq -lczmq -lmsgpackc -lcivetweb -lxxhash -lpthread
+
+# ---- files --------------------------------------------------------------------------------
+
+objects = $(patsubst %.c,$(B)/%.o,$(wildcard $(1)))
+
+SRC_OBJECTS      := $(call objects,src/*/*.c)
+MAIN_OBJECT      := $(call objects,src/main.c)
+SIM_OBJECTS      := $(call objects,tests/sim/*.c)
+SCENARIO_OBJECTS := $(call objects,tests/scenarios/*.c)
+SUPPORT_OBJECTS  := $(filter-out %/main.o,$(SIM_OBJECTS)) \
+    $(call objects,tests/support/*.c tests/lincheck/*.c tests/unit/support/*.c)
+TEST_OBJECTS     := $(call objects,tests/unit/test_*.c tests/crash/test_*.c)
+LOAD_OBJECTS     := $(call objects,loadtest/*.c)
+OBJECTS := $(sort $(SRC_OBJECTS) $(MAIN_OBJECT) $(SIM_OBJECTS) $(SCENARIO_OBJECTS) \
+    $(SUPPORT_OBJECTS) $(TEST_OBJECTS) $(LOAD_OBJECTS))
+
+LIBRARY   := $(B)/libconsens-all.a
+SUPPORT   := $(B)/libtest-support.a
+PROGRAM   := $(if $(MAIN_OBJECT),$(B)/consens)
+SIM       := $(if $(SIM_OBJECTS),$(B)/sim)
+SCENARIOS := $(if $(SCENARIO_OBJECTS),$(B)/scenarios)
+TESTS     := $(TEST_OBJECTS:.o=)
+LOADTESTS := $(patsubst $(B)/loadtest/%.o,$(B)/loadtest-%,$(LOAD_OBJECTS))
+TRANSCRIPTS  := $(sort $(wildcard tests/scenarios/*.txt))
+SYSTEM_TESTS := $(filter-out tests/system/lib%.sh tests/system/tsan%.sh, \
+    $(sort $(wildcard tests/system/*.sh)))
+TSAN_SYSTEM_TESTS := $(sort $(wildcard tests/system/tsan*.sh))
+
+# What people read and what the formatter owns.
+C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest, \
+    $(wildcard $(d)/*.c $(d)/*.h)))
+
+# ---- building -----------------------------------------------------------------------------
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: FORCE help all programs deps deps-check run demo test scenarios scenarios-rewrite \
+    sim mutants system load bench asan tsan tsan-system cov fmt reformat layers purity tidy \
+    lint clang-tidy cppcheck check clean install
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' Makefile
+
+# The plain release build is what everything else calls build/consens.
+ifeq ($(B),build/release)
+all: $(if $(PROGRAM),build/consens) ## build the program: build/consens
+build/consens: $(PROGRAM)
+	@cp $< $@.new && mv $@.new $@
+else
+all: $(PROGRAM)
+endif
+
+programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LOADTESTS) ## build all there is
+
+# Rewritten only when the command changes, so that other flags rebuild the objects.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(COMPILE) $(LINK)' >$@.$$PPID
+	@if cmp -s $@.$$PPID $@; then rm $@.$$PPID; else mv $@.$$PPID $@; fi
+
+$(OBJECTS): $(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo "CC   $< ($(notdir $(B)))"
+	@$(COMPILE) $(if $(filter src/%,$<),,-Itests) -c $< -o $@
+
+$(LIBRARY): $(SRC_OBJECTS)
+$(SUPPORT): $(SUPPORT_OBJECTS)
+$(LIBRARY) $(SUPPORT):
+	@mkdir -p $(@D)
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(B)/consens: $(MAIN_OBJECT) $(LIBRARY)
+$(B)/sim: $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
+$(B)/scenarios: $(SCENARIO_OBJECTS) $(SUPPORT) $(LIBRARY)
+$(LOADTESTS): $(B)/loadtest-%: $(B)/loadtest/%.o $(LIBRARY)
+$(B)/consens $(B)/sim $(B)/scenarios $(LOADTESTS):
+	@echo "LINK $@"
+	@$(LINK) -o $@ $^ $(LIBS)
+
+$(TESTS): %: %.o $(SUPPORT) $(LIBRARY)
+	@echo "LINK $@"
+	@$(LINK) -o $@ $^ -lcmocka $(LIBS)
+
+-include $(OBJECTS:.o=.d)
+
+# A mutant is one deliberate mistake (base/mutant.h). The file that has MUTANT_IS(N) is compiled
+# again and linked before the archive, which then gives only the rest.
+ifneq ($(MUTANT),)
+M := build/mutant/$(MUTANT)
+MUTANT_SOURCES := $(shell grep -lF 'MUTANT_IS($(MUTANT))' src/*/*.c)
+MUTANT_OBJECTS := $(MUTANT_SOURCES:%.c=$(M)/%.o)
+$(MUTANT_OBJECTS): $(M)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@$(COMPILE) -DMUTANT=$(MUTANT) -c $< -o $@
+$(M)/sim: $(MUTANT_OBJECTS) $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
+	@$(if $(MUTANT_OBJECTS),,echo "no src/*/*.c has MUTANT_IS($(MUTANT))" >&2; exit 1)
+	@$(LINK) -o $@ $^ $(LIBS)
+-include $(MUTANT_OBJECTS:.o=.d)
+endif
+
+# ---- setting up ---------------------------------------------------------------------------
+
+deps: ## install the Debian packages that building and running need
+	@config/deps.sh run
+
+deps-check: ## install also what the tests and checks need
+	@config/deps.sh run check
+
+# These goals set up by themselves; a plain `make` never installs anything.
+ifneq ($(filter run demo bench,$(MAKECMDGOALS)),)
+$(OBJECTS): | $(if $(filter bench,$(MAKECMDGOALS)),deps-check,deps)
+endif
+
+run: deps all ## start three nodes on 3000, 4000 and 5000; Ctrl-C stops them
+	@config/run-three.sh
+
+demo: deps all ## put on one node, get from all three, stop: exits 0 if it works
+	@config/demo.sh
+
+install: all ## program and headers to PREFIX (/usr/local), under DESTDIR
+	install -D -m 755 build/consens $(DESTDIR)$(PREFIX)/bin/consens
+	install -d $(DESTDIR)$(PREFIX)/include/consens
+	install -m 644 $(wildcard include/consens/*) $(DESTDIR)$(PREFIX)/include/consens
+
+clean: ## remove build/
+	rm -rf build
+
+# ---- testing ------------------------------------------------------------------------------
+
+test: $(TESTS) ## unit and crash tests
+	@tests/tools/each.sh $(TESTS)
+
+scenarios: $(SCENARIOS) ## replay the transcripts of tests/scenarios
+	@$(if $(TRANSCRIPTS),$(SCENARIOS) $(TRANSCRIPTS),echo "no transcripts"; exit 1)
+
+scenarios-rewrite: $(SCENARIOS) ## write the transcripts anew; review them as a diff
+	@$(SCENARIOS) --rewrite $(TRANSCRIPTS)
+
+sim: $(SIM) ## simulate: SEEDS=2000 of them, or SEED=17 alone, in full
+	@$(if $(SIM),,echo "no simulator"; exit 1)
+	@$(if $(SEED),$(SIM) --seed $(SEED),tests/tools/simulate.sh $(SIM) $(SEEDS) $(JOBS))
+
+mutants: $(SIM) ## plant each mistake of tests/sim/mutants.txt: the simulator must find it
+	@tests/tools/mutants.sh
+
+system: all ## real processes: kill, cut off, restart
+	@tests/tools/each.sh $(SYSTEM_TESTS)
+
+load: bench
+bench: deps-check all $(LOADTESTS) ## measure, beside the raw figures of the same run
+	@loadtest/bench.sh
+
+asan: ## unit tests, scenarios and 200 seeds under ASan and UBSan
+	@$(MAKE) --no-print-directory VARIANT=asan test
+	@$(MAKE) --no-print-directory VARIANT=asan scenarios
+	@$(MAKE) --no-print-directory VARIANT=asan SEEDS=200 sim
+
+tsan: ## unit tests and tests/system/tsan*.sh under TSan
+	@$(MAKE) --no-print-directory VARIANT=tsan test
+	@$(MAKE) --no-print-directory tsan-system
+
+# libzmq is not instrumented: the suppressions name it.
+tsan-system:
+	@$(MAKE) --no-print-directory VARIANT=tsan all
+	@CONSENS=build/tsan/consens tests/tools/each.sh $(TSAN_SYSTEM_TESTS)
+
+export TSAN_OPTIONS ?= suppressions=$(CURDIR)/config/tsan.supp halt_on_error=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+
+COVERED := src/paxos src/wire src/wal
+cov: ## line and branch coverage; fails under 98 / 95 % of src/paxos, src/wire, src/wal
+	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory VARIANT=cov test
+	@$(MAKE) --no-print-directory VARIANT=cov scenarios
+	@$(MAKE) --no-print-directory VARIANT=cov SEEDS=50 sim
+	gcovr --root . --object-directory build/cov --filter src/ --exclude-unreachable-branches \
+	    --html-details build/cov/index.html --print-summary
+	gcovr --root . --object-directory build/cov $(COVERED:%=--filter %/) \
+	    --exclude-unreachable-branches --fail-under-line 98 --fail-under-branch 95
+
+# ---- checks that run nothing ---------------------------------------------------------------
+
+fmt: ## is everything formatted? (clang-format 14)
+	@clang-format-14 --dry-run -Werror $(C_FILES)
+
+reformat: ## format everything in place
+	@clang-format-14 -i $(C_FILES)
+
+layers: ## does each folder include only what src/LAYERS allows?
+	@tests/tools/layers.sh
+
+purity: $(SRC_OBJECTS) ## does the core call anything but mem* and the CHECK handler?
+	@tests/tools/purity.sh $(filter $(B)/src/paxos/%,$(SRC_OBJECTS))
+
+tidy: ## sizes, banned calls, tabs, threads named, tests present
+	@tests/tools/tidy.sh $(C_FILES)
+
+LINT_FILES := $(filter src/%.c loadtest/%.c,$(C_FILES))
+LINT_FLAGS := -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -Itests
+lint: clang-tidy cppcheck ## clang-tidy and cppcheck
+
+# One file a process: version 14 mistakes va_lists when it reads several in one.
+clang-tidy:
+	@printf '%s\n' $(LINT_FILES) | xargs -P $(JOBS) -n 1 sh -c \
+	    'out=$$(clang-tidy-14 --quiet "$$1" -- -std=c11 $(LINT_FLAGS) 2>&1) || \
+	        { printf "%s\n" "$$out"; exit 1; }' -
+
+cppcheck:
+	@mkdir -p build/cppcheck
+	@cppcheck --quiet -j $(JOBS) --std=c11 --library=posix --inline-suppr --error-exitcode=1 \
+	    --enable=warning,style,performance,portability \
+	    --cppcheck-build-dir=build/cppcheck $(LINT_FLAGS) $(LINT_FILES)
+
+check: deps-check ## everything a change must pass; ends with `N passed, N failed`
+	@tests/tools/check.sh

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# check.sh: everything a change must pass, cheap first. One line a step; a failing step shows the
+# last 40 lines it printed, and the rest still runs. The last line is `N passed, N failed`, the
+# sum of what the steps counted (a step that counts nothing is one); exit code 1 if any failed.
+#
+# SIM_SEEDS seeds are simulated (2000), ASAN_SEEDS under the sanitizers (200).
+# STEP_TIMEOUT (600 s) ends a step that hangs. `check.sh NAME...` runs only these steps.
+set -u
+tools=$(dirname "$0")
+logs=build/check
+sim_seeds=${SIM_SEEDS:-2000}
+asan_seeds=${ASAN_SEEDS:-200}
+export WERROR=1
+unset CC VARIANT CFLAGS LDFLAGS MAKEFLAGS MAKELEVEL CONSENS MUTANT
+
+only=" $* "
+total_passed=0
+total_failed=0
+mkdir -p $logs
+
+# step NAME counts|plain COMMAND...: `counts` must close with `N passed, N failed`, N > 0.
+step() {
+    local name=$1 kind=$2 log="$logs/$1.log" started=$SECONDS code passed failed
+    shift 2
+    if [ "$only" != '  ' ] && [[ $only != *" $name "* ]]; then
+        return
+    fi
+    timeout -k 10 "${STEP_TIMEOUT:-600}" "$@" </dev/null >"$log" 2>&1
+    code=$?
+    passed=$((code == 0)) failed=$((code != 0))
+    if [ "$kind" = counts ]; then
+        read -r passed failed < <(awk -f "$tools/count.awk" "$log")
+        if [ "$passed" = - ] || { [ $code -ne 0 ] && [ "$failed" -eq 0 ]; }; then
+            passed=0 failed=1
+        elif [ $((passed + failed)) -eq 0 ]; then
+            echo "this step ran no test" >>"$log"
+            failed=1
+        fi
+    fi
+    if [ "$failed" -eq 0 ]; then
+        echo "ok   $name ($((SECONDS - started)) s, $passed passed)"
+    else
+        echo "FAIL $name ($((SECONDS - started)) s, $failed failed)"
+        tail -n 40 "$log" | sed 's/^/     /'
+    fi
+    total_passed=$((total_passed + passed))
+    total_failed=$((total_failed + failed))
+}
+
+make=(make --no-print-directory -j"$(nproc)")
+
+step fmt plain "${make[@]}" fmt
+step layers plain "${make[@]}" layers
+step tidy plain "${make[@]}" tidy
+step build-gcc plain "${make[@]}" programs
+step build-clang plain "${make[@]}" CC=clang programs
+step purity plain "${make[@]}" purity
+step unit counts "${make[@]}" test
+step scenarios counts "${make[@]}" scenarios
+step sim counts "${make[@]}" SEEDS="$sim_seeds" sim
+step build-asan plain "${make[@]}" VARIANT=asan programs
+step unit-asan counts "${make[@]}" VARIANT=asan test
+step scenarios-asan counts "${make[@]}" VARIANT=asan scenarios
+step sim-asan counts "${make[@]}" VARIANT=asan SEEDS="$asan_seeds" sim
+step mutants counts "${make[@]}" mutants
+step system counts "${make[@]}" system
+if compgen -G 'tests/system/tsan*.sh' >/dev/null; then
+    step tsan counts "${make[@]}" tsan-system
+fi
+step lint plain "${make[@]}" lint
+
+echo "make check took $((SECONDS / 60)) min $((SECONDS % 60)) s; full logs in $logs"
+echo "$total_passed passed, $total_failed failed"
+[ $total_failed -eq 0 ] && [ $total_passed -gt 0 ]
