@@ -1,0 +1,40 @@
+/*
+ * limits.h - every bound of the server with its reason, and the relations between them.
+ *
+ * Thread: any.
+ */
+#ifndef CONSENS_BASE_LIMITS_H
+#define CONSENS_BASE_LIMITS_H
+
+enum {
+    LIMIT_KEY_BYTES = 1024, // PRODUCT 3: keys are 1..1024 bytes
+    LIMIT_VALUE_BYTES =
+        1024 * 1024, // PRODUCT 2: default of limits/value, and its ceiling
+    LIMIT_COMMAND_BYTES =
+        LIMIT_VALUE_BYTES + LIMIT_KEY_BYTES + 256, // 256: fields and origin
+    LIMIT_ENTRY_BYTES =
+        LIMIT_COMMAND_BYTES + 64, // payload of one slot: a batch; one command always fits
+    LIMIT_BATCH_COMMANDS = 4096,  // commands sharing a slot: bounds the work of one apply
+    LIMIT_MESSAGE_ENTRIES = 256,  // entries of one peer message
+    LIMIT_MESSAGE_BYTES = 2 * LIMIT_ENTRY_BYTES, // payload of one peer message
+    LIMIT_FRAME_BYTES =
+        LIMIT_MESSAGE_BYTES + LIMIT_MESSAGE_ENTRIES * 64 + 4096, // on the wire
+
+    LIMIT_WINDOW_ENTRIES = 512, // PAXOS A7, W
+    LIMIT_WINDOW_BYTES = 8 * 1024 * 1024,
+    LIMIT_RING_ENTRIES = 4096, // slots whose identity is kept in memory
+    LIMIT_RING_BYTES =
+        8 * 1024 * 1024, // decided payloads kept for peers that lag a little
+
+    LIMIT_REQUESTS_WAITING = 16384, // client requests inside one engine; past it 429
+    LIMIT_REQUEST_BYTES_WAITING = 64 * 1024 * 1024, // their bytes; past it 429
+    LIMIT_HTTP_THREADS = 4096,
+    LIMIT_PEER_QUEUE_MESSAGES = 2000, // ZeroMQ high-water mark to and from one peer
+};
+
+_Static_assert(LIMIT_RING_ENTRIES >= 4 * LIMIT_WINDOW_ENTRIES,
+               "paxos_settings.ring_entries");
+_Static_assert(LIMIT_WINDOW_BYTES >= 2 * LIMIT_ENTRY_BYTES, "two large values overlap");
+_Static_assert(LIMIT_MESSAGE_BYTES >= LIMIT_ENTRY_BYTES, "one entry fits one message");
+
+#endif

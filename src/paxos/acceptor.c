@@ -1,0 +1,354 @@
+#include "paxos/core.h"
+
+/* Promises (2.7 P1) and the follower's side of phase 2 (2.8 A2-A6). */
+
+static void send_nack(struct paxos_core *core, const struct paxos_message *message)
+{
+    struct paxos_message *nack = core_send_now(core, PAXOS_NACK, message->from);
+    nack->ballot = message->ballot;
+    nack->nack.promised = core->promised;
+    nack->nack.leader = core->election.leader;
+}
+
+void acceptor_ask_prepare(struct paxos_core *core, uint32_t seat)
+{
+    if (core->stream.asked_ms != 0 &&
+        core->now_ms < core->stream.asked_ms + ASK_AGAIN_MS) {
+        return;
+    }
+    core->stream.asked_ms = core->now_ms;
+    struct paxos_message *message = core_send_now(core, PAXOS_PREPARE_REQUEST, seat);
+    message->ballot = core->promised;
+}
+
+static void send_promise(struct paxos_core *core, const struct paxos_message *message)
+{
+    // After sync: everything the claims rest on was persisted before the newest token.
+    struct paxos_message *out = core_send_after_sync(core, PAXOS_PROMISE, message->from);
+    out->ballot = message->ballot;
+    out->promise.accepted = core->accepted;
+    out->promise.length = core->log.length;
+    out->promise.length_chain = log_chain_at(&core->log, core->log.length);
+    out->promise.decided = core->log.decided;
+    out->promise.decided_chain = log_chain_at(&core->log, core->log.decided);
+}
+
+static void adopt_promise(struct paxos_core *core, struct paxos_ballot ballot)
+{
+    if (core->role != PAXOS_FOLLOWER) {
+        proposer_step_down(core, ballot, PAXOS_TRACE_STEP_DOWN);
+    }
+    core->promised = ballot;
+    core->staging.is_active = false;
+    core->stream = (struct follower_stream){0};
+    core_persist(core, PAXOS_PERSIST_PROMISE, 0, 0);
+    core->promise_token = core->last_token;
+    election_note_promise(core, ballot);
+    core_trace(core, PAXOS_TRACE_PROMISED, core_seat_of(core, ballot), ballot,
+               core->log.length);
+}
+
+void acceptor_receive_prepare(struct paxos_core *core,
+                              const struct paxos_message *message)
+{
+    struct paxos_ballot ballot = message->ballot;
+    if (ballot.epoch != core->config.epoch ||
+        core_seat_of(core, ballot) != message->from) {
+        return;
+    }
+    if (ballot_less(ballot, core->promised) && !MUTANT_IS(15)) {
+        send_nack(core, message);
+        return;
+    }
+    if (ballot_less(core->promised, ballot)) {
+        adopt_promise(core, ballot);
+    }
+    // b == promised: the answer was lost; promise again, change nothing (P1).
+    send_promise(core, message);
+}
+
+/* True if the ballot of a phase 2 message is the promised one; answers otherwise (A9). */
+static bool is_promised(struct paxos_core *core, const struct paxos_message *message)
+{
+    if (core_seat_of(core, message->ballot) != message->from) {
+        return false;
+    }
+    int order = paxos_ballot_compare(message->ballot, core->promised);
+    if (order < 0) {
+        send_nack(core, message);
+    } else if (order > 0) {
+        acceptor_ask_prepare(core, message->from);
+    }
+    return order == 0 && core->role == PAXOS_FOLLOWER;
+}
+
+static void note_decided(struct paxos_core *core, cs_slot decided)
+{
+    // A6: never beyond what is held.
+    cs_slot known =
+        decided < core->log.length || MUTANT_IS(13) ? decided : core->log.length;
+    core->log.decided = known > core->log.decided ? known : core->log.decided;
+}
+
+/* Appends the message's entries from index `first` on. False: no room in memory, nothing done. */
+static bool append_entries(struct paxos_core *core,
+                           const struct paxos_message *message,
+                           uint32_t first)
+{
+    uint32_t count = message->entry_count - first;
+    if (count == 0) {
+        return true;
+    }
+    if (!core_make_room(core, core->log.length + count)) {
+        return false;
+    }
+    cs_slot first_slot = core->log.length + 1;
+    for (uint32_t i = first; i < message->entry_count; i++) {
+        log_append(&core->log, &message->entries[i]);
+    }
+    core_take(core, first, count);
+    core_persist(core, PAXOS_PERSIST_APPEND, first_slot, count);
+    return true;
+}
+
+static void maybe_send_accepted(struct paxos_core *core);
+
+/* ---- AcceptSync (A2) ---- */
+
+static void synced(struct paxos_core *core, const struct paxos_message *message)
+{
+    const struct paxos_accept_sync *sync = &message->accept_sync;
+    core->stream.id = sync->stream;
+    core->stream.expected = 1;
+    core->stream.wants_ack = true;
+    note_decided(core, sync->decided);
+    core_trace(core, PAXOS_TRACE_SYNCED, message->from, message->ballot,
+               core->log.length);
+}
+
+/* a == b: entries already held are skipped, never truncated (pitfall 2). */
+static void extend(struct paxos_core *core, const struct paxos_message *message)
+{
+    const struct paxos_accept_sync *sync = &message->accept_sync;
+    if (sync->stream < core->stream.id) {
+        return; // an older stream of this ballot
+    }
+    if (MUTANT_IS(2) && sync->from < core->log.length && sync->from >= core->log.base) {
+        core->log.durable =
+            sync->from < core->log.durable ? sync->from : core->log.durable;
+        core->log.length = sync->from;
+    }
+    struct walk walk = log_walk(&core->log, sync->from, sync->from_chain, message);
+    if (walk.result != WALK_HELD || !append_entries(core, message, walk.held)) {
+        acceptor_ask_prepare(core, message->from);
+        return;
+    }
+    if (sync->more == 0) {
+        synced(core, message);
+        maybe_send_accepted(core);
+    }
+}
+
+/* The staged log reaches S_b and hashes to what the leader says. */
+static bool is_staging_complete(const struct paxos_core *core,
+                                const struct paxos_accept_sync *sync)
+{
+    const struct staging *staging = &core->staging;
+    if (staging_end(staging) < sync->sync_length) {
+        return false;
+    }
+    if (sync->sync_length < core->log.base) {
+        return true; // covered by the decided prefix, compared at `from`
+    }
+    return digest_equal(staging_chain_at(staging, &core->log, sync->sync_length),
+                        sync->sync_chain);
+}
+
+static bool stage_chunk(struct paxos_core *core, const struct paxos_message *message)
+{
+    const struct paxos_accept_sync *sync = &message->accept_sync;
+    struct staging *staging = &core->staging;
+    if (sync->chunk == 0) {
+        core_stage_after(core, message->ballot, sync->from, sync->from_chain);
+        staging->stream = sync->stream;
+    }
+    bool fits = staging->is_active && ballot_equal(staging->ballot, message->ballot) &&
+                staging->stream == sync->stream && staging->next_chunk == sync->chunk &&
+                staging_end(staging) == sync->from &&
+                digest_equal(staging_chain(staging), sync->from_chain);
+    if (!fits) {
+        return false;
+    }
+    staging->next_chunk++;
+    bool is_staged = staging_add(staging, message->entries, message->entry_count,
+                                 core->settings.ring_entries);
+    if (is_staged) {
+        core_take(core, 0, message->entry_count);
+    }
+    return is_staged;
+}
+
+/* a < b: stage; flip to a = b only at S_b, in one atomic record (pitfall 1). */
+static void stage(struct paxos_core *core, const struct paxos_message *message)
+{
+    const struct paxos_accept_sync *sync = &message->accept_sync;
+    if (!stage_chunk(core, message)) {
+        acceptor_ask_prepare(core, message->from);
+        return;
+    }
+    if (sync->more != 0 && !MUTANT_IS(1)) {
+        return;
+    }
+    bool is_complete = is_staging_complete(core, sync) || MUTANT_IS(1);
+    if (!is_complete || !core_flip(core, message->ballot)) {
+        core->staging.is_active = false;
+        acceptor_ask_prepare(core, message->from);
+        return;
+    }
+    synced(core, message);
+}
+
+/* Would this log contradict what we know decided? Then its leader was overtaken (pitfall 12). */
+static bool contradicts_decided(const struct paxos_core *core, const struct walk *walk)
+{
+    bool differs = walk->result == WALK_CONFLICT || walk->result == WALK_MISMATCH;
+    return differs && walk->conflict_slot <= core->log.decided;
+}
+
+void acceptor_receive_accept_sync(struct paxos_core *core,
+                                  const struct paxos_message *message)
+{
+    if (!is_promised(core, message)) {
+        return;
+    }
+    const struct paxos_accept_sync *sync = &message->accept_sync;
+    bool extends_own = ballot_equal(core->accepted, message->ballot);
+    if (sync->chunk > 0 && !extends_own) {
+        stage(core, message);
+        return;
+    }
+    struct walk walk = log_walk(&core->log, sync->from, sync->from_chain, message);
+    if (contradicts_decided(core, &walk) && !MUTANT_IS(10)) {
+        send_nack(core, message);
+        return;
+    }
+    if (walk.result == WALK_GAP && sync->decided > core->log.decided) {
+        fetch_start(core, message->from, sync->decided);
+    } else if (walk.result == WALK_GAP || walk.result == WALK_BELOW ||
+               (!extends_own && sync->from < core->log.base) ||
+               (walk.result == WALK_MISMATCH && !MUTANT_IS(10))) {
+        acceptor_ask_prepare(core, message->from);
+    } else if (extends_own) {
+        extend(core, message);
+    } else {
+        stage(core, message);
+    }
+}
+
+/* ---- Accept (A3) ---- */
+
+static bool fits_stream(struct paxos_core *core, const struct paxos_message *message)
+{
+    const struct paxos_accept *accept = &message->accept;
+    struct follower_stream *stream = &core->stream;
+    if (MUTANT_IS(14)) {
+        return true;
+    }
+    if (accept->stream != stream->id || accept->sequence > stream->expected) {
+        if (accept->stream >= stream->id) {
+            acceptor_ask_prepare(core, message->from); // a gap
+        }
+        return false;
+    }
+    if (accept->sequence < stream->expected) {
+        stream->wants_ack = true; // a duplicate: our answer may be lost
+        return false;
+    }
+    return true;
+}
+
+static void note_read_round(struct paxos_core *core, const struct paxos_message *message)
+{
+    struct follower_stream *stream = &core->stream;
+    uint64_t round = message->accept.read_round;
+    if (round > stream->read_round) {
+        stream->read_round = round;
+    }
+    // With entries the round rides on Accepted; without, nothing is to be waited for.
+    if (message->entry_count == 0 && round > stream->round_acked) {
+        struct paxos_message *ack = core_send_now(core, PAXOS_ROUND_ACK, message->from);
+        ack->ballot = core->promised;
+        ack->round_ack.read_round = stream->read_round;
+        stream->round_acked = stream->read_round;
+    }
+}
+
+static void send_accepted(struct paxos_core *core)
+{
+    struct paxos_message *out =
+        core_send_now(core, PAXOS_ACCEPTED, core_seat_of(core, core->accepted));
+    out->ballot = core->accepted;
+    out->accepted.stream = core->stream.id;
+    out->accepted.durable = MUTANT_IS(3) ? core->log.length : core->log.durable;
+    out->accepted.read_round = core->stream.read_round;
+    out->accepted.decided = core->log.decided;
+    core->stream.round_acked = core->stream.read_round;
+    core->stream.wants_ack = false;
+}
+
+/* A4: cumulative, durable, and only under the ballot both promised and accepted. */
+static void maybe_send_accepted(struct paxos_core *core)
+{
+    bool is_under_leader = core->role == PAXOS_FOLLOWER && core->stream.id != 0 &&
+                           (ballot_equal(core->accepted, core->promised) || MUTANT_IS(9));
+    bool is_durable = core->durable_token >= core->accepted_token || MUTANT_IS(3);
+    uint32_t seat = core_seat_of(core, core->accepted);
+    if (is_under_leader && is_durable && seat != NO_SEAT && seat != core->settings.seat) {
+        send_accepted(core);
+    }
+}
+
+void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message *message)
+{
+    if (!is_promised(core, message)) {
+        return;
+    }
+    const struct paxos_accept *accept = &message->accept;
+    if (!ballot_equal(core->accepted, message->ballot)) {
+        if (!core->staging.is_active) {
+            acceptor_ask_prepare(core, message->from);
+        }
+        return; // chunks of AcceptSync come first
+    }
+    if (!fits_stream(core, message)) {
+        if (core->stream.wants_ack) {
+            maybe_send_accepted(core);
+        }
+        return;
+    }
+    struct walk walk =
+        log_walk(&core->log, accept->previous, accept->previous_chain, message);
+    if (MUTANT_IS(21) && walk.result == WALK_MISMATCH) {
+        walk.result = WALK_HELD;
+    }
+    if (walk.result != WALK_HELD || !append_entries(core, message, walk.held)) {
+        acceptor_ask_prepare(core, message->from);
+        return;
+    }
+    core->stream.expected = accept->sequence + 1;
+    note_decided(core, accept->decided);
+    note_read_round(core, message);
+    if (message->entry_count > 0 && walk.held == message->entry_count) {
+        core->stream.wants_ack = true;
+    }
+    if (core->stream.wants_ack || MUTANT_IS(3)) {
+        maybe_send_accepted(core);
+    }
+}
+
+void acceptor_persisted(struct paxos_core *core)
+{
+    if (core->stream.id != 0) {
+        maybe_send_accepted(core);
+    }
+}

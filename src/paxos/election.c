@@ -1,0 +1,241 @@
+#include "paxos/core.h"
+
+/*
+ * Ballot leader election (2.6), after OmniPaxos section 5 with the `happy` flag. It decides who
+ * tries to lead; safety never depends on it.
+ */
+
+static bool is_candidate(const struct paxos_core *core)
+{
+    return core->role == PAXOS_PREPARING || core->role == PAXOS_LEADER;
+}
+
+/* E5 */
+bool election_is_eligible(const struct paxos_core *core)
+{
+    const struct election *election = &core->election;
+    return core->role >= PAXOS_FOLLOWER && !election->is_resigning &&
+           core->now_ms >= election->cool_until_ms &&
+           core->disk.in_flight_us < DISK_STUCK_US;
+}
+
+/* E1 */
+static void follow_largest(struct paxos_core *core)
+{
+    for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
+        const struct peer *peer = &core->peers[seat];
+        if (peer->has_replied && peer->reply.my_ballot.round > 0 &&
+            peer->reply.my_ballot.epoch == core->config.epoch &&
+            ballot_less(core->election.leader, peer->reply.my_ballot)) {
+            core->election.leader = peer->reply.my_ballot;
+        }
+    }
+}
+
+/* E2: a candidate is happy while a quorum stands under its ballot. */
+static bool is_candidate_happy(const struct paxos_core *core)
+{
+    const struct proposer *proposer = &core->proposer;
+    if (core->role == PAXOS_PREPARING &&
+        (proposer->was_nacked ||
+         core->now_ms - proposer->progress_ms >= core->settings.stall_ms)) {
+        return false;
+    }
+    uint32_t count = 1;
+    for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
+        const struct peer *peer = &core->peers[seat];
+        count += peer->has_replied && !peer->reply.gated &&
+                 !ballot_less(core->election.my_ballot, peer->reply.leader) &&
+                 !ballot_less(core->election.my_ballot, peer->reply.promised);
+    }
+    return count >= (core->role == PAXOS_LEADER ? core_quorum_accept(core)
+                                                : core_quorum_promise(core));
+}
+
+/* E3: everybody else is happy while a happy node claims the ballot it follows. */
+static bool is_follower_happy(const struct paxos_core *core)
+{
+    if (ballot_less(core->election.leader, core->promised)) {
+        return false;
+    }
+    for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
+        const struct peer *peer = &core->peers[seat];
+        if (peer->has_replied && peer->reply.happy &&
+            ballot_equal(peer->reply.my_ballot, core->election.leader)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void judge_happiness(struct paxos_core *core)
+{
+    struct election *election = &core->election;
+    bool leads = is_candidate(core) &&
+                 ballot_equal(election->leader, election->my_ballot) &&
+                 ballot_equal(core->promised, election->my_ballot);
+    election->is_happy = leads ? is_candidate_happy(core) : is_follower_happy(core);
+    if (!leads && election->grace_rounds > 0) {
+        election->grace_rounds--;
+        election->is_happy = true;
+    }
+    if (MUTANT_IS(18)) {
+        election->is_happy = true;
+    }
+    election->unhappy_rounds = election->is_happy ? 0 : election->unhappy_rounds + 1;
+}
+
+/* E4 */
+static bool should_take_over(const struct paxos_core *core)
+{
+    if (core->election.unhappy_rounds < TAKEOVER_ROUNDS || !election_is_eligible(core)) {
+        return false;
+    }
+    uint32_t count = 1;
+    for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
+        const struct peer *peer = &core->peers[seat];
+        if (!peer->has_replied) {
+            continue;
+        }
+        if (peer->reply.happy && !MUTANT_IS(19)) {
+            return false;
+        }
+        count += !peer->reply.gated;
+    }
+    return count >= core_quorum_promise(core);
+}
+
+static void start_round(struct paxos_core *core)
+{
+    struct election *election = &core->election;
+    uint32_t length_ms = core->settings.heartbeat_ms;
+    if (election->fast_rounds > 0) {
+        election->fast_rounds--;
+        length_ms = length_ms / FAST_DIVISOR + 1;
+    }
+    election->round++;
+    // Up to a tenth longer, so that two candidates do not stay in step.
+    election->round_end_ms =
+        core->now_ms + length_ms + core_draw(core, length_ms / 10 + 1);
+    election->heard_before = election->heard_last;
+    election->heard_last = election->heard_now;
+    election->heard_now = 0;
+    for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
+        core->peers[seat].has_replied = false;
+        if (seat != core->settings.seat) {
+            core_send_now(core, PAXOS_HEARTBEAT, seat)->heartbeat.round = election->round;
+        }
+    }
+}
+
+void election_tick(struct paxos_core *core)
+{
+    struct election *election = &core->election;
+    if (election->round > 0) {
+        follow_largest(core);
+        judge_happiness(core);
+    }
+    if (core->role >= PAXOS_FOLLOWER && should_take_over(core) &&
+        core->effects->persist.kind == PAXOS_PERSIST_NONE) {
+        proposer_take_over(core);
+    }
+    fetch_tick(core);
+    start_round(core);
+}
+
+void election_receive_heartbeat(struct paxos_core *core,
+                                const struct paxos_message *message)
+{
+    const struct election *election = &core->election;
+    struct paxos_message *out = core_send_now(core, PAXOS_HEARTBEAT_REPLY, message->from);
+    struct paxos_heartbeat_reply *reply = &out->heartbeat_reply;
+    // Claims are durable ones: peers remember them as watermarks (G2, I10).
+    cs_slot decided =
+        core->log.decided < core->log.durable ? core->log.decided : core->log.durable;
+    reply->round = message->heartbeat.round;
+    reply->my_ballot = election->my_ballot;
+    reply->leader = election->leader;
+    reply->promised = core->promised_durable;
+    reply->durable = core->log.durable;
+    reply->decided = decided;
+    reply->decided_chain = log_chain_at(&core->log, decided);
+    reply->block = core->disk.block;
+    reply->gated = core->role < PAXOS_FOLLOWER;
+    reply->happy = election->is_happy && !reply->gated;
+    reply->disk_us = (uint32_t)disk_median_us(&core->disk);
+    if (election->is_resigning || core->disk.in_flight_us >= DISK_STUCK_US) {
+        reply->disk_us = UINT32_MAX;
+    }
+}
+
+/* Two nodes that both hold a slot decided must agree on it (I7). */
+static void compare_decided(struct paxos_core *core, const struct paxos_message *message)
+{
+    const struct paxos_heartbeat_reply *reply = &message->heartbeat_reply;
+    if (reply->decided >= core->log.base && reply->decided <= core->log.decided &&
+        !digest_equal(reply->decided_chain, log_chain_at(&core->log, reply->decided)) &&
+        reply->decided > 0) {
+        core_halt(core, PAXOS_HALT_DIVERGED, message->from);
+    }
+}
+
+void election_receive_reply(struct paxos_core *core, const struct paxos_message *message)
+{
+    const struct paxos_heartbeat_reply *reply = &message->heartbeat_reply;
+    struct election *election = &core->election;
+    struct paxos_watermark shown = {.boot = message->boot,
+                                    .block = reply->block,
+                                    .promised = reply->promised};
+    gate_note(core, message->from, shown);
+    compare_decided(core, message);
+    if (reply->round != election->round) {
+        return; // of an older round: it must not count for this one
+    }
+    struct peer *peer = &core->peers[message->from];
+    peer->reply = *reply;
+    peer->has_replied = true;
+    election->heard_now |= 1u << message->from;
+    if (message->from == core_seat_of(core, election->leader)) {
+        election->leader_heard_ms = core->now_ms;
+    }
+}
+
+void election_peer_lost(struct paxos_core *core, uint32_t seat)
+{
+    struct election *election = &core->election;
+    if (core->role < PAXOS_FOLLOWER || seat != core_seat_of(core, election->leader) ||
+        seat == core->settings.seat || election->fast_rounds > 0) {
+        return;
+    }
+    // A hint, not a verdict: the same rounds, only shorter and at once (DESIGN 5.2).
+    election->fast_rounds = FAST_ROUNDS;
+    start_round(core);
+}
+
+/* P1: on promising b > leader, follow it and give it time. */
+void election_note_promise(struct paxos_core *core, struct paxos_ballot ballot)
+{
+    struct election *election = &core->election;
+    if (ballot_less(election->leader, ballot)) {
+        election->leader = ballot;
+        election->is_happy = true;
+        election->unhappy_rounds = 0;
+        election->grace_rounds = PROMISE_GRACE_ROUNDS;
+        election->leader_heard_ms = core->now_ms;
+    }
+}
+
+uint64_t disk_median_us(const struct disk *disk)
+{
+    uint64_t sorted[SYNC_SAMPLES] = {0};
+    uint32_t count =
+        disk->sample_count < SYNC_SAMPLES ? disk->sample_count : SYNC_SAMPLES;
+    if (count == 0) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        sorted[i] = disk->samples_us[i];
+    }
+    uint64_t median = quorum_slot(sorted, count, count / 2 + 1);
+    return median < UINT32_MAX ? median : UINT32_MAX - 1;
+}

@@ -1,0 +1,162 @@
+#include "paxos/core.h"
+
+/* Decided entries from peers (A8), and serving them. */
+
+static void send_fetch(struct paxos_core *core)
+{
+    struct fetch *fetch = &core->fetch;
+    struct paxos_message *message = core_send_now(core, PAXOS_FETCH, fetch->seat);
+    message->fetch.first = core->log.decided + 1;
+    message->fetch.last = fetch->goal;
+    fetch->sent_ms = core->now_ms;
+}
+
+void fetch_start(struct paxos_core *core, uint32_t seat, cs_slot goal)
+{
+    struct fetch *fetch = &core->fetch;
+    bool is_due =
+        !fetch->is_active || core->now_ms >= fetch->sent_ms + core->settings.resend_ms;
+    if (core->role == PAXOS_PREPARING || core->role == PAXOS_LEADER ||
+        goal <= core->log.decided || goal > SLOT_MAX || !is_due) {
+        return;
+    }
+    fetch->is_active = true;
+    fetch->seat = seat;
+    fetch->goal = goal;
+    send_fetch(core);
+}
+
+/* A node serves what it holds: decided slots to anybody, its log to the ballot it promised. */
+void fetch_receive(struct paxos_core *core, const struct paxos_message *message)
+{
+    bool is_decided = ballot_is_none(message->ballot);
+    if (!is_decided && !ballot_equal(message->ballot, core->promised)) {
+        return;
+    }
+    cs_slot limit = is_decided ? core->log.decided : core->log.length;
+    cs_slot last = message->fetch.last < limit ? message->fetch.last : limit;
+    if (message->fetch.first == 0 || message->fetch.first > last) {
+        return;
+    }
+    core->effects->serve = (struct paxos_serve){.wanted = true,
+                                                .to = message->from,
+                                                .ballot = message->ballot,
+                                                .first = message->fetch.first,
+                                                .last = last};
+}
+
+/* Replaces what stands at the walk's end and after by the message's entries to `upto` (A8). */
+static bool replace_from(struct paxos_core *core,
+                         const struct paxos_message *message,
+                         uint32_t held,
+                         cs_slot upto)
+{
+    cs_slot from = message->log.from;
+    uint32_t count = (uint32_t)(upto - from);
+    if (held >= count) {
+        return true;
+    }
+    if (core->effects->persist.kind != PAXOS_PERSIST_NONE ||
+        !core_make_room(core, upto)) {
+        return false;
+    }
+    log_truncate(&core->log, from + held);
+    for (uint32_t i = held; i < count; i++) {
+        log_append(&core->log, &message->entries[i]);
+    }
+    core_take(core, held, count - held);
+    if (MUTANT_IS(11)) {
+        core->accepted = core->promised;
+    }
+    core->log.decided = upto;
+    core->stream.id = 0; // no ack until a leader's stream connects to this log again
+    core_persist(core, PAXOS_PERSIST_FETCHED, from + held + 1, count - held);
+    return true;
+}
+
+bool fetch_install(struct paxos_core *core,
+                   const struct paxos_message *message,
+                   cs_slot upto)
+{
+    const struct paxos_entries *log = &message->log;
+    struct walk walk = log_walk(&core->log, log->from, log->from_chain, message);
+    if (walk.result == WALK_GAP || walk.result == WALK_BELOW ||
+        upto <= core->log.decided) {
+        return false;
+    }
+    if (walk.result != WALK_HELD && walk.conflict_slot <= core->log.decided) {
+        core_halt(core, PAXOS_HALT_DIVERGED,
+                  message->from); // both say decided, and differ
+        return false;
+    }
+    // Staged entries follow a prefix that changes now: they are sent again.
+    core->staging.is_active = false;
+    if (walk.result == WALK_MISMATCH || !replace_from(core, message, walk.held, upto)) {
+        return false;
+    }
+    core->log.decided = upto;
+    core_trace(core, PAXOS_TRACE_FETCHED, message->from, core->accepted, upto);
+    return true;
+}
+
+void fetch_receive_entries(struct paxos_core *core, const struct paxos_message *message)
+{
+    struct fetch *fetch = &core->fetch;
+    if (core->role == PAXOS_PREPARING || core->role == PAXOS_LEADER ||
+        message->entry_count == 0) {
+        return;
+    }
+    cs_slot last = message->log.from + message->entry_count;
+    cs_slot upto = message->log.decided < last ? message->log.decided : last;
+    if (!fetch_install(core, message, upto)) {
+        return;
+    }
+    if (fetch->is_active && fetch->seat == message->from) {
+        fetch->goal =
+            message->log.decided > fetch->goal && message->log.decided <= SLOT_MAX
+                ? message->log.decided
+                : fetch->goal;
+        if (core->log.decided < fetch->goal) {
+            send_fetch(core);
+            return;
+        }
+        fetch->is_active = false;
+    }
+    // Caught up: ask the leader for a place in its stream.
+    uint32_t leader = core_seat_of(core, core->promised);
+    bool is_in_stream =
+        core->stream.id != 0 && ballot_equal(core->accepted, core->promised);
+    if (core->role == PAXOS_FOLLOWER && leader != NO_SEAT && !is_in_stream &&
+        leader != core->settings.seat) {
+        core->stream.asked_ms = 0;
+        acceptor_ask_prepare(core, leader);
+    }
+}
+
+/* The peer that knows most decided, in this round's replies. */
+static uint32_t furthest_peer(const struct paxos_core *core)
+{
+    uint32_t best = NO_SEAT;
+    for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
+        const struct peer *peer = &core->peers[seat];
+        if (peer->has_replied && peer->reply.decided > core->log.decided &&
+            (best == NO_SEAT || peer->reply.decided > core->peers[best].reply.decided)) {
+            best = seat;
+        }
+    }
+    return best;
+}
+
+/* At each round's end: a node that hears of decisions and does not move asks for them. */
+void fetch_tick(struct paxos_core *core)
+{
+    struct election *election = &core->election;
+    uint32_t best = furthest_peer(core);
+    bool is_behind = best != NO_SEAT && core->log.decided == election->lag_decided;
+    election->lag_rounds = is_behind ? election->lag_rounds + 1 : 0;
+    election->lag_decided = core->log.decided;
+    if (election->lag_rounds >= 2) {
+        election->lag_rounds = 0;
+        fetch_start(core, best, core->peers[best].reply.decided);
+    }
+}

@@ -1,0 +1,81 @@
+#include "paxos/core.h"
+
+/* What callers may see of a core: status, identities, superblock contents. */
+
+static bool is_quorum_heard(const struct paxos_core *core)
+{
+    if (core->role == PAXOS_FORMING) {
+        return true; // nothing to hear yet: requests wait for the cluster to form
+    }
+    const struct election *election = &core->election;
+    uint32_t heard = election->heard_now | election->heard_last | election->heard_before;
+    uint32_t count = 0;
+    for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
+        count += seat == core->settings.seat || (heard >> seat & 1u) != 0;
+    }
+    return count >= paxos_quorum_accept(core->settings.member_count);
+}
+
+static uint64_t next_tick_ms(const struct paxos_core *core)
+{
+    uint64_t next = core->next_hello_ms;
+    if (core->role == PAXOS_FORMING) {
+        return next;
+    }
+    next = core->election.round_end_ms < next ? core->election.round_end_ms : next;
+    return core->next_resend_ms < next ? core->next_resend_ms : next;
+}
+
+struct paxos_view paxos_view_of(const struct paxos_core *core)
+{
+    const struct election *election = &core->election;
+    struct paxos_view view = {
+        .role = core->role,
+        .leader_seat = core_seat_of(core, election->leader),
+        .promised = core->promised,
+        .accepted = core->accepted,
+        .leader = election->leader,
+        .base = core->log.base,
+        .length = core->log.length,
+        .durable = core->log.durable,
+        .decided = core->log.decided,
+        .sync_length = core->role == PAXOS_LEADER ? core->proposer.sync_length : 0,
+        .can_propose = leader_can_propose(core, 0),
+        .quorum_heard = is_quorum_heard(core),
+        .heard_mask = election->heard_now | election->heard_last | election->heard_before,
+        .happy = election->is_happy,
+        .next_tick_ms = next_tick_ms(core),
+        .last_token = core->last_token,
+        .durable_token = core->durable_token,
+    };
+    view.heard_mask |= 1u << core->settings.seat;
+    view.heard_mask &= (1u << core->settings.member_count) - 1u;
+    // A leader that is gone is no leader to forward to.
+    bool is_self = view.leader_seat == core->settings.seat;
+    if (is_self && core->role != PAXOS_LEADER) {
+        view.leader_seat = NO_SEAT;
+    } else if (!is_self && !election->is_happy) {
+        view.leader_seat = NO_SEAT;
+    }
+    return view;
+}
+
+const struct paxos_entry *paxos_entry_at(const struct paxos_core *core, cs_slot slot)
+{
+    return &log_record(&core->log, slot)->entry;
+}
+
+struct paxos_digest paxos_chain_at(const struct paxos_core *core, cs_slot slot)
+{
+    return log_chain_at(&core->log, slot);
+}
+
+const struct paxos_config *paxos_config_of(const struct paxos_core *core)
+{
+    return &core->config;
+}
+
+const struct paxos_watermark *paxos_watermarks_of(const struct paxos_core *core)
+{
+    return core->watermarks;
+}
