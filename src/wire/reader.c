@@ -1,0 +1,198 @@
+/*
+ * reader.c - the forms this cursor knows, by first byte. Lengths are big endian.
+ *
+ *   00..7f            integer         cc cd ce cf   unsigned of 1 2 4 8 bytes
+ *   d0 d1 d2 d3       signed of 1 2 4 8 bytes: lenient only, not negative
+ *   c2 c3             false, true
+ *   c4 c5 c6          bin with a length of 1 2 4 bytes
+ *   a0..bf d9 da db   str with a length of 5 bits, 1 2 4 bytes: lenient only
+ *   90..9f dc dd      array with a count of 4 bits, 2 4 bytes
+ *
+ * Valid iff the form is one that is asked for, it and what it announces lie inside the
+ * bytes, the value is within the caller's bounds and, for a strict reader, no shorter
+ * form could hold it.
+ */
+#include "wire/reader.h"
+
+static uint64_t fail(struct reader *reader);
+static size_t bytes_left(const struct reader *reader);
+static bool take_first(struct reader *reader, uint8_t *out_first);
+static uint64_t take_number(struct reader *reader, size_t width);
+static uint64_t take_minimal(struct reader *reader, size_t width, uint64_t min);
+static uint64_t take_signed(struct reader *reader, size_t width);
+static uint64_t take_length(struct reader *reader, uint8_t first);
+
+struct reader reader_over(struct cs_view bytes, bool is_strict)
+{
+    struct reader reader = {.bytes = bytes, .is_strict = is_strict};
+    return reader;
+}
+
+uint64_t reader_take_u64(struct reader *reader, uint64_t max)
+{
+    uint8_t first = 0;
+    uint64_t value = 0;
+    if (!take_first(reader, &first)) {
+        return 0;
+    }
+    switch (first) {
+    case 0xcc:
+        value = take_minimal(reader, 1, 0x80);
+        break;
+    case 0xcd:
+        value = take_minimal(reader, 2, 0x100);
+        break;
+    case 0xce:
+        value = take_minimal(reader, 4, 0x10000);
+        break;
+    case 0xcf:
+        value = take_minimal(reader, 8, 0x100000000);
+        break;
+    case 0xd0:
+    case 0xd1:
+    case 0xd2:
+    case 0xd3:
+        value = take_signed(reader, (size_t)1 << (first - 0xd0));
+        break;
+    default:
+        value = first < 0x80 ? first : fail(reader);
+        break;
+    }
+    return value <= max ? value : fail(reader);
+}
+
+bool reader_take_bool(struct reader *reader)
+{
+    uint8_t first = 0;
+    if (!take_first(reader, &first)) {
+        return false;
+    }
+    if (first != 0xc2 && first != 0xc3) {
+        (void)fail(reader);
+    }
+    return first == 0xc3;
+}
+
+struct cs_view reader_take_bytes(struct reader *reader, size_t max_bytes)
+{
+    uint8_t first = 0;
+    uint64_t bytes = take_first(reader, &first) ? take_length(reader, first) : 0;
+    if (bytes > max_bytes || bytes > bytes_left(reader)) {
+        (void)fail(reader);
+    }
+    if (reader->has_failed) {
+        return view_of(NULL, 0);
+    }
+    struct cs_view view = view_of(reader->bytes.data + reader->at, (size_t)bytes);
+    reader->at += view.bytes;
+    return view;
+}
+
+uint32_t reader_take_array(struct reader *reader, uint32_t min, uint32_t max)
+{
+    uint8_t first = 0;
+    uint64_t count = 0;
+    if (!take_first(reader, &first)) {
+        return 0;
+    }
+    if (first >= 0x90 && first <= 0x9f) {
+        count = first & 0x0fU;
+    } else if (first == 0xdc) {
+        count = take_minimal(reader, 2, 16);
+    } else if (first == 0xdd) {
+        count = take_minimal(reader, 4, 0x10000);
+    } else {
+        (void)fail(reader);
+    }
+    // A count of four billion in five bytes ends here: each element needs a byte.
+    if (count < min || count > max || count > bytes_left(reader)) {
+        (void)fail(reader);
+    }
+    return reader->has_failed ? 0 : (uint32_t)count;
+}
+
+struct cs_view reader_since(const struct reader *reader, size_t from)
+{
+    if (reader->has_failed || from > reader->at) {
+        return view_of(NULL, 0);
+    }
+    return view_of(reader->bytes.data + from, reader->at - from);
+}
+
+bool reader_end(const struct reader *reader)
+{
+    return !reader->has_failed && reader->at == reader->bytes.bytes;
+}
+
+/* Answers 0, the value of everything that could not be read. */
+static uint64_t fail(struct reader *reader)
+{
+    reader->has_failed = true;
+    return 0;
+}
+
+static size_t bytes_left(const struct reader *reader)
+{
+    return reader->bytes.bytes - reader->at;
+}
+
+static bool take_first(struct reader *reader, uint8_t *out_first)
+{
+    if (reader->has_failed || bytes_left(reader) == 0) {
+        (void)fail(reader);
+        return false;
+    }
+    *out_first = reader->bytes.data[reader->at];
+    reader->at += 1;
+    return true;
+}
+
+static uint64_t take_number(struct reader *reader, size_t width)
+{
+    if (bytes_left(reader) < width) {
+        return fail(reader);
+    }
+    const uint8_t *from = reader->bytes.data + reader->at;
+    uint64_t value = 0;
+    for (size_t i = 0; i < width; i++) {
+        value = value << 8 | from[i];
+    }
+    reader->at += width;
+    return value;
+}
+
+/* A number that a shorter form holds if it is below `min`: refused by strict readers. */
+static uint64_t take_minimal(struct reader *reader, size_t width, uint64_t min)
+{
+    uint64_t value = take_number(reader, width);
+    return value < min && reader->is_strict ? fail(reader) : value;
+}
+
+static uint64_t take_signed(struct reader *reader, size_t width)
+{
+    uint64_t value = take_number(reader, width);
+    bool is_negative = value >> (8 * width - 1) != 0;
+    return is_negative || reader->is_strict ? fail(reader) : value;
+}
+
+/* The length that a bin or str announces. */
+static uint64_t take_length(struct reader *reader, uint8_t first)
+{
+    bool is_str = (first >= 0xa0 && first <= 0xbf) || (first >= 0xd9 && first <= 0xdb);
+    if (is_str && reader->is_strict) {
+        return fail(reader);
+    }
+    switch (first) {
+    case 0xc4:
+    case 0xd9:
+        return take_number(reader, 1);
+    case 0xc5:
+    case 0xda:
+        return take_minimal(reader, 2, 0x100);
+    case 0xc6:
+    case 0xdb:
+        return take_minimal(reader, 4, 0x10000);
+    default:
+        return is_str ? first & 0x1fU : fail(reader);
+    }
+}
