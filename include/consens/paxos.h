@@ -1,29 +1,35 @@
 /*
  * consens/paxos.h - Multi-Paxos in log form, as a pure function.
  *
- * A core is a value: paxos_step() takes the core and one event and answers with effects. It
- * reads no clock, disk, socket or random source, allocates nothing and calls nothing but mem*
- * (and the CHECK handler). The same code runs in the server, in the simulator and in models.
+ * A core is a value: paxos_step() takes the core and one event and answers with
+ * effects. It reads no clock, disk, socket or random source, allocates nothing and
+ * calls nothing but mem* (and the CHECK handler). The same code runs in the server, in
+ * the simulator and in models.
  *
- * It is ONE replica of one group. It knows entries by identity only (slot, log time, digest,
- * chain): the bytes of an entry stay with the caller.
+ * It is ONE replica of one group. It knows entries by identity only (slot, log time,
+ * digest, chain): the bytes of an entry stay with the caller.
  *
  * The caller's duties, as law. After every paxos_step(), in this order:
- *   1. BODIES   keep the payloads of the event's entries [taken_first, taken_first+taken_count):
- *               the core now refers to them. Payloads of slots <= paxos_view().base may go.
- *   2. PERSIST  if persist.kind is not NONE: append the record to the log, in order of tokens.
- *               When it is durable, and all before it, step PAXOS_EVENT_PERSISTED with its token
- *               (one event may stand for all tokens up to it).
- *   3. SEND     messages_now at any time from here on. messages_after_sync only once the token
- *               named beside them is durable. Messages may be lost, doubled, reordered.
+ *   1. BODIES   keep the payloads of the event's entries taken_first ..
+ *               taken_first + taken_count - 1: the core now refers to them. Payloads of
+ *               slots <= paxos_view().base may go.
+ *   2. PERSIST  if persist.kind is not NONE: append the record to the log, in order of
+ *               tokens. When it is durable, and all before it, step
+ *               PAXOS_EVENT_PERSISTED with its token (one event may stand for all tokens
+ *               up to it).
+ *   3. SEND     messages_now at any time from here on. messages_after_sync only once the
+ *               token named beside them is durable. Messages may be lost, doubled,
+ *               reordered.
  *   4. APPLY    entries up to `decided`, in slot order, each once.
  *   5. ANSWER   reads up to read_ready_id once applied >= read_ready_slot.
- *   6. SERVE    if serve.wanted: send the named log slots as PAXOS_ENTRIES (paxos_stamp()).
+ *   6. SERVE    if serve.wanted: send the named log slots as PAXOS_ENTRIES
+ *               (paxos_stamp()).
  *   7. HALT     if halt is not NONE: send nothing more, say why, end the process.
  *
- * Sources: PAXOS rules E*, P*, A*, C8, G* (src/paxos/README.md carries those implemented);
- * Lamport, "Paxos Made Simple"; Liskov & Cowling, "Viewstamped Replication Revisited";
- * Ng et al., "Omni-Paxos" (EuroSys 2023), sections 4 (log form) and 5 (leader election).
+ * Sources: PAXOS rules E*, P*, A*, C8, G* (src/paxos/README.md carries those
+ * implemented); Lamport, "Paxos Made Simple"; Liskov & Cowling, "Viewstamped
+ * Replication Revisited"; Ng et al., "Omni-Paxos" (EuroSys 2023), sections 4 (log form)
+ * and 5 (leader election).
  *
  * Thread: any one at a time; a core belongs to its caller's thread.
  */
@@ -34,7 +40,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- limits ---------------------------------------------------------------------------- */
+/* ---- limits ------------------------------------------------------------------------ */
 
 enum {
     PAXOS_MEMBERS_MAX = 7, // seats of one group; five is the largest cluster we advise
@@ -43,7 +49,7 @@ enum {
     PAXOS_TRACES_MAX = 16, // of one step
 };
 
-/* ---- identity -------------------------------------------------------------------------- */
+/* ---- identity ---------------------------------------------------------------------- */
 
 typedef uint64_t cs_slot; // position in the log, from 1; 0 means "none"
 
@@ -69,8 +75,9 @@ enum paxos_entry_type {
 };
 
 /*
- * An entry's identity. chain(slot) = XXH3-128 over chain(slot-1), slot, type, time and digest; it does not
- * depend on the ballot, so it is equal on all nodes for decided slots.
+ * An entry's identity. chain(slot) = XXH3-128 over chain(slot-1), slot, type, time and
+ * digest; it does not depend on the ballot, so it is equal on all nodes for decided
+ * slots.
  */
 struct paxos_entry {
     cs_slot slot;
@@ -82,8 +89,9 @@ struct paxos_entry {
 };
 
 /*
- * The group. A seat is a position in the sorted list of configured names, 0..member_count-1.
- * A member is (seat, incarnation) with a node number never used again (epoch 1: seat + 1).
+ * The group. A seat is a position in the sorted list of configured names,
+ * 0..member_count-1. A member is (seat, incarnation) with a node number never used
+ * again (epoch 1: seat + 1).
  */
 struct paxos_config {
     struct paxos_id cluster_id; // none: this node has no past (C8)
@@ -102,7 +110,7 @@ struct paxos_watermark { // the most a peer has shown of itself (G2)
     uint32_t unused;
 };
 
-/* ---- messages between cores ------------------------------------------------------------ */
+/* ---- messages between cores -------------------------------------------------------- */
 
 enum paxos_message_type {
     PAXOS_HELLO = 1, // identity gate and first boot (2.12, C8)
@@ -233,8 +241,8 @@ struct paxos_read {   // READ and READ_REPLY
     cs_slot index;    // READ_REPLY: answer when applied >= index
 };
 
-struct
-    paxos_fetch { // ballot none: decided entries. Else: the log as promised to that ballot.
+// Ballot none: decided entries. Else: the log as promised to that ballot.
+struct paxos_fetch {
     cs_slot first;
     cs_slot last;
 };
@@ -251,8 +259,9 @@ struct paxos_handover {
 
 /*
  * One message. The header is the same for all; `ballot` is none where a type has none.
- * Entries: incoming messages carry their identities in `entries` (valid during the step);
- * outgoing ones name `entry_count` slots after from/previous, to be read by paxos_entry_at().
+ * Entries: incoming messages carry their identities in `entries` (valid during the
+ * step); outgoing ones name `entry_count` slots after from/previous, to be read by
+ * paxos_entry_at().
  */
 struct paxos_message {
     uint32_t type;
@@ -286,7 +295,7 @@ struct paxos_message {
     };
 };
 
-/* ---- events ---------------------------------------------------------------------------- */
+/* ---- events ------------------------------------------------------------------------ */
 
 enum paxos_event_type {
     PAXOS_EVENT_TICK =
@@ -312,14 +321,14 @@ struct paxos_event {
     const struct paxos_message *message;
 };
 
-/* ---- effects --------------------------------------------------------------------------- */
+/* ---- effects ----------------------------------------------------------------------- */
 
 enum paxos_persist_kind {
     PAXOS_PERSIST_NONE = 0,
     PAXOS_PERSIST_PROMISE, // `promised` rose; no entries. Superblock too.
     PAXOS_PERSIST_APPEND,  // entries follow the log's end
-    PAXOS_PERSIST_SYNC, // log = its prefix below first_slot + entries, accepted = promised.
-                        // One atomic record. Superblock too.
+    PAXOS_PERSIST_SYNC,    // log = its prefix below first_slot + entries, accepted =
+                           // promised. One atomic record. Superblock too.
     PAXOS_PERSIST_FETCHED, // decided entries replace what stood at first_slot and after;
                            // `accepted` is unchanged (A8)
     PAXOS_PERSIST_CONFIG,  // paxos_config_of() changed. Superblock too.
@@ -404,7 +413,7 @@ struct paxos_effects {
     struct paxos_trace traces[PAXOS_TRACES_MAX];
 };
 
-/* ---- a core ---------------------------------------------------------------------------- */
+/* ---- a core ------------------------------------------------------------------------ */
 
 struct paxos_settings {
     uint32_t seat;
@@ -477,8 +486,8 @@ struct paxos_core;
 size_t paxos_core_bytes(const struct paxos_settings *settings);
 
 /*
- * Makes a core in `memory` (aligned to 16, paxos_core_bytes() long, owned by the caller for the
- * core's life). `recovered` is read during the call only. Step a TICK next.
+ * Makes a core in `memory` (aligned to 16, paxos_core_bytes() long, owned by the caller
+ * for the core's life). `recovered` is read during the call only. Step a TICK next.
  */
 struct paxos_core *paxos_init(void *memory,
                               const struct paxos_settings *settings,

@@ -21,7 +21,10 @@ struct cs_buffer { // owned and growing; buffer_fini() frees
     size_t capacity_bytes;
 };
 
-/* Room for `bytes` more; returns where they go and counts them in. Aborts without memory. */
+/*
+ * Room for `bytes` more; returns where they go and counts them in. Aborts without
+ * memory.
+ */
 uint8_t *buffer_extend(struct cs_buffer *buffer, size_t bytes);
 void buffer_append(struct cs_buffer *buffer, const void *data, size_t bytes);
 void buffer_fini(struct cs_buffer *buffer);

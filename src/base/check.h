@@ -1,7 +1,8 @@
 /*
  * check.h - assertions that stay on in release builds.
  *
- * CHECK is for our own mistakes only: untrusted bytes (peer, client, disk) never reach one.
+ * CHECK is for our own mistakes only: untrusted bytes (peer, client, disk) never reach
+ * one.
  *
  * Thread: any.
  */

@@ -1,8 +1,8 @@
 /*
  * log.h - one line an event on stderr: `event=NAME key=value ...`.
  *
- * Levels: error (an operator must act), warn, info (role changes, start, stop), debug. Nothing
- * per request above debug; never a value stored by a client.
+ * Levels: error (an operator must act), warn, info (role changes, start, stop), debug.
+ * Nothing per request above debug; never a value stored by a client.
  *
  * Thread: any (one lock, held while the line is written).
  */

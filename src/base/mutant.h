@@ -1,8 +1,10 @@
 /*
- * mutant.h - seeded mistakes, to test the tests: build with -DMUTANT=n and the suite must fail.
+ * mutant.h - seeded mistakes, to test the tests: build with -DMUTANT=n and the suite
+ * must fail.
  *
- * A mutant is one line at a guard. MUTANT is 0 in every build that is not a mutation test, and
- * the compiler then drops the line. Each folder's README.md lists the numbers it uses.
+ * A mutant is one line at a guard. MUTANT is 0 in every build that is not a mutation
+ * test, and the compiler then drops the line. Each folder's README.md lists the numbers
+ * it uses.
  *
  * Thread: any.
  */

@@ -10,7 +10,7 @@ struct row {
 
 static const struct row ROWS[CS_STATUS_COUNT] = {
 #define X(name, word, http, applied, retryable, text)                                    \
-    [name] = {word, text, http, applied, retryable},
+    [name] = {word, text, http, CS_APPLIED_##applied, retryable},
     CS_STATUS_LIST(X)
 #undef X
 };

@@ -1,6 +1,7 @@
 /*
- * status.h - outcomes a caller expects, in one list: name, code word, HTTP status, whether the
- * request was applied, whether trying again makes sense, and the sentence a person reads.
+ * status.h - outcomes a caller expects, in one list: name, code word, HTTP status,
+ * whether the request was applied, whether trying again makes sense, and the sentence a
+ * person reads.
  *
  * 503 and 429 mean certainly not applied; 504 means unknown. Nothing else may use them.
  *
@@ -14,27 +15,33 @@
 enum cs_applied { CS_APPLIED_NO, CS_APPLIED_YES, CS_APPLIED_UNKNOWN };
 
 // clang-format off
-#define CS_STATUS_LIST(X)                                                                          \
-    X(CS_OK,             "ok",              200, CS_APPLIED_YES,     false, "ok")                  \
-    X(CS_CREATED,        "created",         201, CS_APPLIED_YES,     false, "created")             \
-    X(CS_UPDATED,        "updated",         200, CS_APPLIED_YES,     false, "updated")             \
-    X(CS_DELETED,        "deleted",         200, CS_APPLIED_YES,     false, "deleted")             \
-    X(CS_NOT_MODIFIED,   "not_modified",    304, CS_APPLIED_NO,      false, "not modified")        \
-    X(CS_NOT_FOUND,      "not_found",       404, CS_APPLIED_NO,      false, "not found")           \
-    X(CS_PRECONDITION,   "precondition_failed", 412, CS_APPLIED_NO,  false, "the condition does not hold") \
-    X(CS_MALFORMED,      "malformed",       400, CS_APPLIED_NO,      false, "the request is malformed") \
-    X(CS_METHOD,         "method_not_allowed", 405, CS_APPLIED_NO,   false, "this method is not offered here") \
-    X(CS_TOO_LARGE,      "too_large",       413, CS_APPLIED_NO,      false, "the value is too large") \
-    X(CS_KEY_TOO_LONG,   "key_too_long",    414, CS_APPLIED_NO,      false, "the key is too long") \
-    X(CS_HEAD_TOO_LARGE, "head_too_large",  431, CS_APPLIED_NO,      false, "too many header fields") \
-    X(CS_OVERLOADED,     "overloaded",      429, CS_APPLIED_NO,      true,  "too many requests are waiting") \
-    X(CS_NO_QUORUM,      "no_quorum",       503, CS_APPLIED_NO,      true,  "a majority of nodes cannot be reached") \
-    X(CS_NO_LEADER,      "no_leader",       503, CS_APPLIED_NO,      true,  "no leader is known") \
-    X(CS_STARTING,       "starting",        503, CS_APPLIED_NO,      true,  "this node is still starting") \
-    X(CS_STOPPING,       "stopping",        503, CS_APPLIED_NO,      true,  "this node is shutting down") \
-    X(CS_UNKNOWN,        "outcome_unknown", 504, CS_APPLIED_UNKNOWN, true,  "no answer in time: the outcome is unknown") \
-    X(CS_TIMED_OUT,      "timed_out",       503, CS_APPLIED_NO,      true,  "not proposed in time") \
-    X(CS_DISK_FULL,      "disk_full",       507, CS_APPLIED_NO,      true,  "the disk is full")
+// X(name, word, HTTP status, applied, is retryable, sentence)
+#define CS_STATUS_LIST(X)                                                    \
+    X(CS_OK, "ok", 200, YES, false, "ok")                                           \
+    X(CS_CREATED, "created", 201, YES, false, "created")                            \
+    X(CS_UPDATED, "updated", 200, YES, false, "updated")                            \
+    X(CS_DELETED, "deleted", 200, YES, false, "deleted")                            \
+    X(CS_NOT_MODIFIED, "not_modified", 304, NO, false, "not modified")              \
+    X(CS_NOT_FOUND, "not_found", 404, NO, false, "not found")                       \
+    X(CS_PRECONDITION, "precondition_failed", 412, NO, false,                       \
+      "the condition does not hold")                                                \
+    X(CS_MALFORMED, "malformed", 400, NO, false, "the request is malformed")        \
+    X(CS_METHOD, "method_not_allowed", 405, NO, false,                              \
+      "this method is not offered here")                                            \
+    X(CS_TOO_LARGE, "too_large", 413, NO, false, "the value is too large")          \
+    X(CS_KEY_TOO_LONG, "key_too_long", 414, NO, false, "the key is too long")       \
+    X(CS_HEAD_TOO_LARGE, "head_too_large", 431, NO, false,                          \
+      "too many header fields")                                                     \
+    X(CS_OVERLOADED, "overloaded", 429, NO, true, "too many requests are waiting")  \
+    X(CS_NO_QUORUM, "no_quorum", 503, NO, true,                                     \
+      "a majority of nodes cannot be reached")                                      \
+    X(CS_NO_LEADER, "no_leader", 503, NO, true, "no leader is known")               \
+    X(CS_STARTING, "starting", 503, NO, true, "this node is still starting")        \
+    X(CS_STOPPING, "stopping", 503, NO, true, "this node is shutting down")         \
+    X(CS_UNKNOWN, "outcome_unknown", 504, UNKNOWN, true,                            \
+      "no answer in time: the outcome is unknown")                                  \
+    X(CS_TIMED_OUT, "timed_out", 503, NO, true, "not proposed in time")             \
+    X(CS_DISK_FULL, "disk_full", 507, NO, true, "the disk is full")
 // clang-format on
 
 enum cs_status {

@@ -168,7 +168,7 @@ struct cs_digest kv_digest(const struct kv *kv)
     return digest_of_words(words, sizeof(words) / sizeof(words[0]));
 }
 
-/* ---- looking up ------------------------------------------------------------------- */
+/* ---- looking up -------------------------------------------------------------------- */
 
 static int compare_keys(struct cs_view left, struct cs_view right)
 {
@@ -246,7 +246,7 @@ static struct kv_item show(const struct item *item)
     return shown;
 }
 
-/* ---- changing: the revision has risen already ------------------------------------- */
+/* ---- changing: the revision has risen already -------------------------------------- */
 
 static struct item *create_item(struct kv *kv, const struct command *command)
 {
@@ -302,7 +302,7 @@ static void free_item(struct item *item)
     free(item);
 }
 
-/* ---- counting: bytes, items and the sum of their digests -------------------------- */
+/* ---- counting: bytes, items and the sum of their digests --------------------------- */
 
 static void count_in(struct kv *kv, const struct item *item)
 {

@@ -90,7 +90,10 @@ static void note_decided(struct paxos_core *core, cs_slot decided)
     core->log.decided = known > core->log.decided ? known : core->log.decided;
 }
 
-/* Appends the message's entries from index `first` on. False: no room in memory, nothing done. */
+/*
+ * Appends the message's entries from index `first` on. False: no room in memory,
+ * nothing done.
+ */
 static bool append_entries(struct paxos_core *core,
                            const struct paxos_message *message,
                            uint32_t first)
@@ -208,7 +211,10 @@ static void stage(struct paxos_core *core, const struct paxos_message *message)
     synced(core, message);
 }
 
-/* Would this log contradict what we know decided? Then its leader was overtaken (pitfall 12). */
+/*
+ * Would this log contradict what we know decided? Then its leader was overtaken
+ * (pitfall 12).
+ */
 static bool contradicts_decided(const struct paxos_core *core, const struct walk *walk)
 {
     bool differs = walk->result == WALK_CONFLICT || walk->result == WALK_MISMATCH;

@@ -422,7 +422,10 @@ static bool entries_are_sound(const struct paxos_message *message)
     return true;
 }
 
-/* What any message must satisfy before a handler sees it: bytes from peers are not trusted. */
+/*
+ * What any message must satisfy before a handler sees it: bytes from peers are not
+ * trusted.
+ */
 static bool is_sound(const struct paxos_core *core, const struct paxos_message *message)
 {
     uint32_t seats = core->settings.member_count;

@@ -1,10 +1,11 @@
 /*
  * core.h - the state of one replica, shared by the files of this folder only.
  *
- * Files, in the order of the flow: core.c (events in, effects out), forming.c and gate.c (who may
- * vote), election.c (who leads), acceptor.c (promises and the follower's log), proposer.c (phase
- * 1), leader.c (phase 2), fetch.c (decided entries from peers), reads.c, log.c (identities of the
- * entries in memory), quorum.c (pure rules), names.c.
+ * Files, in the order of the flow: core.c (events in, effects out), forming.c and
+ * gate.c (who may vote), election.c (who leads), acceptor.c (promises and the
+ * follower's log), proposer.c (phase 1), leader.c (phase 2), fetch.c (decided entries
+ * from peers), reads.c, log.c (identities of the entries in memory), quorum.c (pure
+ * rules), names.c.
  *
  * Thread: the core's caller.
  */
@@ -38,7 +39,10 @@ enum {
 
 #define SLOT_MAX (UINT64_MAX / 4) // slots beyond are refused, so that sums cannot wrap
 
-/* One entry in memory. cumulative_bytes counts payloads from the log's start, for windows. */
+/*
+ * One entry in memory. cumulative_bytes counts payloads from the log's start, for
+ * windows.
+ */
 struct slot_record {
     struct paxos_entry entry;
     uint64_t cumulative_bytes;
@@ -62,7 +66,10 @@ struct slot_log {
     cs_slot decided;
 };
 
-/* Entries on their way to one atomic SYNC (A2, P3): they follow slot `from` of the own log. */
+/*
+ * Entries on their way to one atomic SYNC (A2, P3): they follow slot `from` of the own
+ * log.
+ */
 struct staging {
     bool is_active;
     struct paxos_ballot ballot;
@@ -308,7 +315,10 @@ uint64_t log_time_at(const struct slot_log *log, cs_slot slot);
 uint64_t log_bytes_between(const struct slot_log *log, cs_slot from, cs_slot to);
 void log_append(struct slot_log *log, const struct paxos_entry *entry);
 void log_truncate(struct slot_log *log, cs_slot length);
-/* Moves base up so that slots to `length` fit, never past `floor`. False: they do not fit. */
+/*
+ * Moves base up so that slots to `length` fit, never past `floor`. False: they do not
+ * fit.
+ */
 bool log_make_room(struct slot_log *log, cs_slot length, cs_slot floor);
 void log_trim_bytes(struct slot_log *log, uint64_t bytes_max, cs_slot floor);
 /* core->log with the floor of this step. */
@@ -316,7 +326,7 @@ bool core_make_room(struct paxos_core *core, cs_slot length);
 
 /*
  * Entries of a message that follow `from`, walked along the own log.
- *   HELD      the first `held` of them (from, from+held] are in the own log (or below its base)
+ *   HELD      the first `held` of them are in the own log (or below its base)
  *   CONFLICT  as HELD, but the next one differs from an own entry at conflict_slot
  *   GAP       `from` is beyond the own log
  *   MISMATCH  chain(from) differs from the own
@@ -345,8 +355,11 @@ bool staging_add(struct staging *staging,
                  const struct paxos_entry *entries,
                  uint32_t count,
                  uint64_t capacity);
-/* Makes the log the prefix to staging.from plus the staged entries, accepted = ballot, one SYNC record. False:
- * no room, or it would be shorter than the decided prefix; nothing was done but dropping the staging. */
+/*
+ * Makes the log the prefix to staging.from plus the staged entries, accepted = ballot, one
+ * SYNC record. False: no room, or it would be shorter than the decided prefix; nothing was
+ * done but dropping the staging.
+ */
 bool core_flip(struct paxos_core *core, struct paxos_ballot ballot);
 /* chain at a slot of prefix + staged entries; slot must be in [base, staging_end]. */
 struct paxos_digest

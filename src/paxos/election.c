@@ -1,8 +1,8 @@
 #include "paxos/core.h"
 
 /*
- * Ballot leader election (2.6), after OmniPaxos section 5 with the `happy` flag. It decides who
- * tries to lead; safety never depends on it.
+ * Ballot leader election (2.6), after OmniPaxos section 5 with the `happy` flag. It
+ * decides who tries to lead; safety never depends on it.
  */
 
 static bool is_candidate(const struct paxos_core *core)

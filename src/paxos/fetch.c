@@ -26,7 +26,10 @@ void fetch_start(struct paxos_core *core, uint32_t seat, cs_slot goal)
     send_fetch(core);
 }
 
-/* A node serves what it holds: decided slots to anybody, its log to the ballot it promised. */
+/*
+ * A node serves what it holds: decided slots to anybody, its log to the ballot it
+ * promised.
+ */
 void fetch_receive(struct paxos_core *core, const struct paxos_message *message)
 {
     bool is_decided = ballot_is_none(message->ballot);
@@ -45,7 +48,10 @@ void fetch_receive(struct paxos_core *core, const struct paxos_message *message)
                                                 .last = last};
 }
 
-/* Replaces what stands at the walk's end and after by the message's entries to `upto` (A8). */
+/*
+ * Replaces what stands at the walk's end and after by the message's entries to `upto`
+ * (A8).
+ */
 static bool replace_from(struct paxos_core *core,
                          const struct paxos_message *message,
                          uint32_t held,

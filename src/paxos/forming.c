@@ -3,10 +3,10 @@
 #include <string.h>
 
 /*
- * First boot (C8). Seats without a past exchange Hello. When all have met, seat 0 draws the
- * cluster id, makes Config (epoch 1, all incarnations) durable and sends it (FORM); each other
- * seat takes it once, makes it durable and says so; when all have, seat 0 makes START durable and
- * sends it. Nobody votes before a durable START.
+ * First boot (C8). Seats without a past exchange Hello. When all have met, seat 0 draws
+ * the cluster id, makes Config (epoch 1, all incarnations) durable and sends it (FORM);
+ * each other seat takes it once, makes it durable and says so; when all have, seat 0
+ * makes START durable and sends it. Nobody votes before a durable START.
  */
 
 static bool has_config(const struct paxos_core *core)

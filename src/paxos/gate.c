@@ -1,9 +1,9 @@
 #include "paxos/core.h"
 
 /*
- * The identity gate (2.12). A started node answers Hello, HbReq and Fetch only until q1-1 other
- * voters, heard directly or through one relay, have answered its Hello; whoever remembers more of
- * it than its disk does ends it (amnesia).
+ * The identity gate (2.12). A started node answers Hello, HbReq and Fetch only until
+ * q1-1 other voters, heard directly or through one relay, have answered its Hello;
+ * whoever remembers more of it than its disk does ends it (amnesia).
  */
 
 static struct paxos_watermark own_watermark(const struct paxos_core *core)
@@ -114,7 +114,8 @@ static void answer_hello(struct paxos_core *core, const struct paxos_message *me
 static void relay_hello(struct paxos_core *core, const struct paxos_message *message)
 {
     struct peer *peer = &core->peers[message->from];
-    // Once a Hello: the asker repeats it every resend_ms, and half of that is "the same one".
+    // Once a Hello: the asker repeats it every resend_ms, and half of that is "the same
+    // one".
     if (peer->relayed_nonce == message->hello.nonce &&
         core->now_ms < peer->relayed_ms + core->settings.resend_ms / 2) {
         return;

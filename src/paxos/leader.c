@@ -87,7 +87,8 @@ void leader_start_stream(struct paxos_core *core, uint32_t seat)
                          ? peer->promise.length
                          : peer->promise.decided;
     if (peer->promise.decided > log->length) {
-        // It learned of decisions that this ballot does not hold: overtaken (A2, pitfall 12).
+        // It learned of decisions that this ballot does not hold: overtaken (A2,
+        // pitfall 12).
         proposer_step_down(core, core->proposer.ballot, PAXOS_TRACE_OVERTAKEN);
         return;
     }
@@ -289,7 +290,10 @@ void leader_receive_accepted(struct paxos_core *core, const struct paxos_message
 
 /* ---- time ---- */
 
-/* Nothing came back for what was sent: begin again with a promise (messages may be lost). */
+/*
+ * Nothing came back for what was sent: begin again with a promise (messages may be
+ * lost).
+ */
 static void revive_peer(struct paxos_core *core, uint32_t seat)
 {
     struct peer *peer = &core->peers[seat];

@@ -15,7 +15,10 @@ static void put_u64(uint8_t *to, uint64_t value)
     }
 }
 
-/* chain(s) = H(chain(s-1), slot, type, ts, payload digest), 2.1. Little endian on every machine. */
+/*
+ * chain(s) = H(chain(s-1), slot, type, ts, payload digest), 2.1. Little endian on every
+ * machine.
+ */
 struct paxos_digest paxos_chain_next(struct paxos_digest previous,
                                      const struct paxos_entry *entry)
 {
@@ -174,7 +177,8 @@ struct walk log_walk(const struct slot_log *log,
     }
     struct paxos_digest chain = from_chain;
     if (from < log->base) {
-        // Below base nothing is kept to compare with: go up to base by the message's own chain.
+        // Below base nothing is kept to compare with: go up to base by the message's
+        // own chain.
         if (message->entry_count < log->base - from) {
             walk.result = WALK_BELOW;
             return walk;

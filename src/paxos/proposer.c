@@ -1,8 +1,8 @@
 #include "paxos/core.h"
 
 /*
- * Phase 1 from the proposer's side (2.7): promises from q1, the best log by (a, len), its missing
- * entries from the node that has it, one atomic SYNC. Then leader.c.
+ * Phase 1 from the proposer's side (2.7): promises from q1, the best log by (a, len),
+ * its missing entries from the node that has it, one atomic SYNC. Then leader.c.
  */
 
 static uint32_t larger(uint32_t left, uint32_t right)
@@ -158,8 +158,9 @@ static void be_overtaken(struct paxos_core *core)
 }
 
 /*
- * P2: every decided prefix seen must be a prefix of the assembled log (own prefix + staging);
- * otherwise a larger ballot decided what this one does not know of. Answers the largest decided.
+ * P2: every decided prefix seen must be a prefix of the assembled log (own prefix +
+ * staging); otherwise a larger ballot decided what this one does not know of. Answers
+ * the largest decided.
  */
 static bool all_decided_fit(const struct paxos_core *core, cs_slot *out_decided)
 {
@@ -313,7 +314,8 @@ void proposer_receive_nack(struct paxos_core *core, const struct paxos_message *
         core->proposer.was_nacked = true; // E2: unhappy from now on
         return;
     }
-    // A10: promised > b ends us; promised == b says our log contradicts a decided prefix (A2).
+    // A10: promised > b ends us; promised == b says our log contradicts a decided
+    // prefix (A2).
     if (!ballot_less(message->nack.promised, core->proposer.ballot)) {
         proposer_step_down(core, message->nack.promised, PAXOS_TRACE_STEP_DOWN);
     }
@@ -335,7 +337,10 @@ void proposer_receive_prepare_request(struct paxos_core *core,
     }
 }
 
-/* Entries of the best log on their way to SYNC; those decided there are installed at once. */
+/*
+ * Entries of the best log on their way to SYNC; those decided there are installed at
+ * once.
+ */
 void proposer_receive_entries(struct paxos_core *core,
                               const struct paxos_message *message)
 {

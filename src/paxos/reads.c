@@ -1,9 +1,9 @@
 #include "paxos/core.h"
 
 /*
- * Linearizable reads on every node (2.9). The leader numbers its rounds itself; one round is in
- * flight, all reads that come meanwhile share the next. Other nodes ask the leader, one request
- * at a time.
+ * Linearizable reads on every node (2.9). The leader numbers its rounds itself; one
+ * round is in flight, all reads that come meanwhile share the next. Other nodes ask the
+ * leader, one request at a time.
  */
 
 static bool has_remote(const struct read_group *group)
@@ -110,7 +110,8 @@ static void confirm(struct paxos_core *core)
 static void pump_leader(struct paxos_core *core)
 {
     struct reads *reads = &core->reads;
-    // Pitfall 4: before the inherited prefix is decided, `decided` may lack acknowledged writes.
+    // Pitfall 4: before the inherited prefix is decided, `decided` may lack
+    // acknowledged writes.
     if (core->log.decided < core->proposer.sync_length && !MUTANT_IS(12)) {
         return;
     }

@@ -49,7 +49,7 @@ _Static_assert(LIMIT_ENTRY_BYTES + FIXED_FRAME_BYTES_MAX <= LIMIT_FRAME_BYTES,
 _Static_assert(WIRE_FORWARD_COMMANDS_MAX * 9 + FIXED_FRAME_BYTES_MAX <= LIMIT_FRAME_BYTES,
                "the largest REFUSED fits a frame");
 
-/* ---- tables ----------------------------------------------------------------------- */
+/* ---- tables ------------------------------------------------------------------------ */
 
 struct field {
     uint32_t offset;      // in its struct
@@ -199,7 +199,7 @@ static const struct fields FIELDS_BY_TYPE[PAXOS_MESSAGE_TYPES] = {
     [PAXOS_HANDOVER] = FIELDS_OF(HANDOVER),
 };
 
-/* ---- the border ------------------------------------------------------------------- */
+/* ---- the border -------------------------------------------------------------------- */
 
 static void start_frame(struct cs_buffer *out, uint32_t kind, size_t field_count);
 static void finish_frame(struct cs_buffer *out);
@@ -310,7 +310,7 @@ struct paxos_digest wire_digest_payload(struct cs_view payload)
     return digest;
 }
 
-/* ---- packing ---------------------------------------------------------------------- */
+/* ---- packing ----------------------------------------------------------------------- */
 
 static void start_frame(struct cs_buffer *out, uint32_t kind, size_t field_count)
 {
@@ -360,7 +360,7 @@ put_entry(msgpack_packer *packer, const struct paxos_entry *entry, struct cs_vie
     writer_put_bytes(packer, payload);
 }
 
-/* ---- unpacking: untrusted from here on -------------------------------------------- */
+/* ---- unpacking: untrusted from here on --------------------------------------------- */
 
 /* Checks size and trailer; the reader is over the array alone. */
 static enum wire_status open_frame(struct cs_view bytes, struct reader *out_reader)
