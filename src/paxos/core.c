@@ -518,6 +518,8 @@ static void begin_effects(struct paxos_core *core, struct paxos_effects *effects
     if (core->staging.is_active && core->staging.from < core->applied_floor) {
         core->applied_floor = core->staging.from;
     }
+    // Now, not at the end: what a step's messages name must still be there when it returns.
+    log_trim_bytes(&core->log, core->settings.ring_bytes, core->applied_floor);
 }
 
 /* Local invariants of PAXOS 3, compared with the previous step's state too. */
@@ -556,7 +558,6 @@ void paxos_step(struct paxos_core *core,
         receive_tick(core);
         leader_pump(core);
         reads_pump(core);
-        log_trim_bytes(&core->log, core->settings.ring_bytes, core->applied_floor);
     }
     effects->after_sync_token = core->last_token;
     effects->decided = core->log.decided;

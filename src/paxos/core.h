@@ -356,9 +356,9 @@ bool staging_add(struct staging *staging,
                  uint32_t count,
                  uint64_t capacity);
 /*
- * Makes the log the prefix to staging.from plus the staged entries, accepted = ballot, one
- * SYNC record. False: no room, or it would be shorter than the decided prefix; nothing was
- * done but dropping the staging.
+ * Makes the log the prefix to staging.from plus the staged entries, accepted = ballot,
+ * one SYNC record. False: no room, or it would be shorter than the decided prefix;
+ * nothing was done but dropping the staging.
  */
 bool core_flip(struct paxos_core *core, struct paxos_ballot ballot);
 /* chain at a slot of prefix + staged entries; slot must be in [base, staging_end]. */
