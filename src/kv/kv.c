@@ -44,7 +44,7 @@ struct kv {
 
 enum {
     ALLOCATION_BYTES = 8, // what malloc keeps beside each block
-    ITEM_BYTES = sizeof(struct item) + 2 * ALLOCATION_BYTES,
+    ITEM_BYTES = sizeof(struct item) + 2UL * ALLOCATION_BYTES,
 };
 
 _Static_assert(LIMIT_VALUE_BYTES <= UINT32_MAX, "value_bytes holds any");
@@ -53,6 +53,7 @@ static int compare_items(const struct item *left, const struct item *right);
 
 // What RB_GENERATE_STATIC does, but its __unused is missing from libbsd's own header.
 // clang-format off
+// cppcheck-suppress unknownMacro
 RB_GENERATE_INTERNAL(tree, item, links, compare_items, static __attribute__((unused)))
 // clang-format on
 

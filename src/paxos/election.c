@@ -32,6 +32,31 @@ static void follow_largest(struct paxos_core *core)
     }
 }
 
+/*
+ * E1 never forgets, but a ballot may be gone: told in a heartbeat, then lost by a crash before any
+ * Prepare left, while another node was elected below it. When nobody claims it any more and a
+ * happy node claims the ballot promised here, that one leads; else this node would stay unhappy
+ * and without a leader to ask for as long as the others are content.
+ */
+static void return_to_promised(struct paxos_core *core)
+{
+    struct election *election = &core->election;
+    bool is_led = false;
+    for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
+        const struct peer *peer = &core->peers[seat];
+        if (peer->has_replied && ballot_equal(peer->reply.my_ballot, election->leader)) {
+            return;
+        }
+        is_led = is_led || (peer->has_replied && peer->reply.happy &&
+                            ballot_equal(peer->reply.my_ballot, core->promised));
+    }
+    if (is_led && core->role == PAXOS_FOLLOWER &&
+        election->unhappy_rounds >= TAKEOVER_ROUNDS &&
+        ballot_less(core->promised, election->leader)) {
+        election->leader = core->promised;
+    }
+}
+
 /* E2: a candidate is happy while a quorum stands under its ballot. */
 static bool is_candidate_happy(const struct paxos_core *core)
 {
@@ -133,6 +158,7 @@ void election_tick(struct paxos_core *core)
     struct election *election = &core->election;
     if (election->round > 0) {
         follow_largest(core);
+        return_to_promised(core);
         judge_happiness(core);
     }
     if (core->role >= PAXOS_FOLLOWER && should_take_over(core) &&

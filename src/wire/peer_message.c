@@ -70,8 +70,10 @@ struct fields {
 #define SEAT(member)   {AT(member), 4, PAXOS_MEMBERS_MAX - 1}
 #define FLAG(member)   {AT(member), 4, 1}
 #define COUNT(member)  {AT(member), 4, PAXOS_MEMBERS_MAX}
+// A member cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses)
 #define PAIR(member)   U64(member.high), U64(member.low)
 #define BALLOT(member) U32(member.epoch), U32(member.round), U32(member.node)
+// NOLINTEND(bugprone-macro-parentheses)
 #define MEMBER(i)      U32(form.config.node[i]), PAIR(form.config.incarnation[i])
 #define FIELDS_OF(table) {table, sizeof(table) / sizeof((table)[0])}
 
@@ -204,9 +206,10 @@ static const struct fields FIELDS_BY_TYPE[PAXOS_MESSAGE_TYPES] = {
 static void start_frame(struct cs_buffer *out, uint32_t kind, size_t field_count);
 static void finish_frame(struct cs_buffer *out);
 static void put_fields(msgpack_packer *packer, struct fields fields, const void *owner);
-static void put_entry(msgpack_packer *packer,
-                      const struct paxos_entry *entry,
-                      struct cs_view payload);
+static uint64_t load_field(const struct field *field, const void *owner);
+static void pack_entry(msgpack_packer *packer,
+                       const struct paxos_entry *entry,
+                       struct cs_view payload);
 static enum wire_status open_frame(struct cs_view bytes, struct reader *out_reader);
 static enum wire_status unpack_array(struct reader *reader, struct wire_frame *frame);
 static enum wire_status
@@ -240,7 +243,7 @@ void wire_pack_core(struct cs_buffer *out,
     put_fields(&packer, fields, message);
     for (uint32_t i = 0; i < message->entry_count; i++) {
         CHECK(entries[i].slot == after + 1 + i);
-        put_entry(&packer, &entries[i], payloads[i]);
+        pack_entry(&packer, &entries[i], payloads[i]);
     }
     finish_frame(out);
 }
@@ -331,24 +334,28 @@ static void finish_frame(struct cs_buffer *out)
 static void put_fields(msgpack_packer *packer, struct fields fields, const void *owner)
 {
     for (size_t i = 0; i < fields.count; i++) {
-        const struct field *field = &fields.rows[i];
-        const uint8_t *from = (const uint8_t *)owner + field->offset;
-        uint64_t value = 0;
-        uint32_t half = 0;
-        if (field->width_bytes == sizeof(value)) {
-            memcpy(&value, from, sizeof(value));
-        } else {
-            memcpy(&half, from, sizeof(half));
-            // Not so for slots: the core may answer one past a slot that a peer made up.
-            CHECK(half <= field->max);
-            value = half;
-        }
-        writer_put_u64(packer, value);
+        writer_put_u64(packer, load_field(&fields.rows[i], owner));
     }
 }
 
-static void
-put_entry(msgpack_packer *packer, const struct paxos_entry *entry, struct cs_view payload)
+static uint64_t load_field(const struct field *field, const void *owner)
+{
+    const uint8_t *from = (const uint8_t *)owner + field->offset;
+    uint64_t value = 0;
+    uint32_t half = 0;
+    if (field->width_bytes == sizeof(value)) {
+        memcpy(&value, from, sizeof(value));
+        return value;
+    }
+    memcpy(&half, from, sizeof(half));
+    // Not so for slots: the core may answer one past a slot that a peer made up.
+    CHECK(half <= field->max);
+    return half;
+}
+
+static void pack_entry(msgpack_packer *packer,
+                       const struct paxos_entry *entry,
+                       struct cs_view payload)
 {
     CHECK(entry->type == PAXOS_ENTRY_BATCH);
     CHECK(payload.bytes <= LIMIT_ENTRY_BYTES);
