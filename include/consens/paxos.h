@@ -205,13 +205,13 @@ struct paxos_nack {
 
 struct paxos_accept_sync {
     uint64_t stream;
-    cs_slot from; // the chunk's entries follow this slot
+    cs_slot from; // the entries follow this slot
     struct paxos_digest from_chain;
     cs_slot sync_length;            // S_b
-    struct paxos_digest sync_chain; // chain(S_b); compared when the chunk reaches it
+    struct paxos_digest sync_chain; // chain(S_b); compared before the flip
     cs_slot decided;
-    uint32_t more;  // further chunks follow before the flip
-    uint32_t chunk; // number of this chunk in its stream, from 0
+    uint32_t more; // these entries end below S_b: the receiver Fetches the rest
+    uint32_t unused;
 };
 
 struct paxos_accept {
@@ -472,7 +472,8 @@ struct paxos_view {
     cs_slot decided;
     cs_slot sync_length; // leader: S_b
     bool can_propose;    // leader, phase 1 done, window open, not handing over
-    bool quorum_heard;   // in the last two heartbeat rounds (self counted)
+    bool quorum_heard;   // in the last two heartbeat rounds: directly, self counted, or
+                         // through a leader that hears one
     uint32_t heard_mask; // seats heard in those rounds, self included
     bool happy;
     uint64_t next_tick_ms;

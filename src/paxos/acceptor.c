@@ -2,7 +2,7 @@
 
 /* Promises (2.7 P1) and the follower's side of phase 2 (2.8 A2-A6). */
 
-static void send_nack(struct paxos_core *core, const struct paxos_message *message)
+void acceptor_nack(struct paxos_core *core, const struct paxos_message *message)
 {
     struct paxos_message *nack = core_send_now(core, PAXOS_NACK, message->from);
     nack->ballot = message->ballot;
@@ -57,7 +57,7 @@ void acceptor_receive_prepare(struct paxos_core *core,
         return;
     }
     if (ballot_less(ballot, core->promised) && !MUTANT_IS(15)) {
-        send_nack(core, message);
+        acceptor_nack(core, message);
         return;
     }
     if (ballot_less(core->promised, ballot)) {
@@ -68,21 +68,21 @@ void acceptor_receive_prepare(struct paxos_core *core,
 }
 
 /* True if the ballot of a phase 2 message is the promised one; answers otherwise (A9). */
-static bool is_promised(struct paxos_core *core, const struct paxos_message *message)
+bool acceptor_is_promised(struct paxos_core *core, const struct paxos_message *message)
 {
     if (core_seat_of(core, message->ballot) != message->from) {
         return false;
     }
     int order = paxos_ballot_compare(message->ballot, core->promised);
     if (order < 0) {
-        send_nack(core, message);
+        acceptor_nack(core, message);
     } else if (order > 0) {
         acceptor_ask_prepare(core, message->from);
     }
     return order == 0 && core->role == PAXOS_FOLLOWER;
 }
 
-static void note_decided(struct paxos_core *core, cs_slot decided)
+void acceptor_note_decided(struct paxos_core *core, cs_slot decided)
 {
     // A6: never beyond what is held.
     cs_slot known =
@@ -94,9 +94,9 @@ static void note_decided(struct paxos_core *core, cs_slot decided)
  * Appends the message's entries from index `first` on. False: no room in memory,
  * nothing done.
  */
-static bool append_entries(struct paxos_core *core,
-                           const struct paxos_message *message,
-                           uint32_t first)
+bool acceptor_append(struct paxos_core *core,
+                     const struct paxos_message *message,
+                     uint32_t first)
 {
     uint32_t count = message->entry_count - first;
     if (count == 0) {
@@ -112,143 +112,6 @@ static bool append_entries(struct paxos_core *core,
     core_take(core, first, count);
     core_persist(core, PAXOS_PERSIST_APPEND, first_slot, count);
     return true;
-}
-
-static void maybe_send_accepted(struct paxos_core *core);
-
-/* ---- AcceptSync (A2) ---- */
-
-static void synced(struct paxos_core *core, const struct paxos_message *message)
-{
-    const struct paxos_accept_sync *sync = &message->accept_sync;
-    core->stream.id = sync->stream;
-    core->stream.expected = 1;
-    core->stream.wants_ack = true;
-    note_decided(core, sync->decided);
-    core_trace(core, PAXOS_TRACE_SYNCED, message->from, message->ballot,
-               core->log.length);
-}
-
-/* a == b: entries already held are skipped, never truncated (pitfall 2). */
-static void extend(struct paxos_core *core, const struct paxos_message *message)
-{
-    const struct paxos_accept_sync *sync = &message->accept_sync;
-    if (sync->stream < core->stream.id) {
-        return; // an older stream of this ballot
-    }
-    if (MUTANT_IS(2) && sync->from < core->log.length && sync->from >= core->log.base) {
-        core->log.durable =
-            sync->from < core->log.durable ? sync->from : core->log.durable;
-        core->log.length = sync->from;
-    }
-    struct walk walk = log_walk(&core->log, sync->from, sync->from_chain, message);
-    if (walk.result != WALK_HELD || !append_entries(core, message, walk.held)) {
-        acceptor_ask_prepare(core, message->from);
-        return;
-    }
-    if (sync->more == 0) {
-        synced(core, message);
-        maybe_send_accepted(core);
-    }
-}
-
-/* The staged log reaches S_b and hashes to what the leader says. */
-static bool is_staging_complete(const struct paxos_core *core,
-                                const struct paxos_accept_sync *sync)
-{
-    const struct staging *staging = &core->staging;
-    if (staging_end(staging) < sync->sync_length) {
-        return false;
-    }
-    if (sync->sync_length < core->log.base) {
-        return true; // covered by the decided prefix, compared at `from`
-    }
-    return digest_equal(staging_chain_at(staging, &core->log, sync->sync_length),
-                        sync->sync_chain);
-}
-
-static bool stage_chunk(struct paxos_core *core, const struct paxos_message *message)
-{
-    const struct paxos_accept_sync *sync = &message->accept_sync;
-    struct staging *staging = &core->staging;
-    if (sync->chunk == 0) {
-        core_stage_after(core, message->ballot, sync->from, sync->from_chain);
-        staging->stream = sync->stream;
-    }
-    bool fits = staging->is_active && ballot_equal(staging->ballot, message->ballot) &&
-                staging->stream == sync->stream && staging->next_chunk == sync->chunk &&
-                staging_end(staging) == sync->from &&
-                digest_equal(staging_chain(staging), sync->from_chain);
-    if (!fits) {
-        return false;
-    }
-    staging->next_chunk++;
-    bool is_staged = staging_add(staging, message->entries, message->entry_count,
-                                 core->settings.ring_entries);
-    if (is_staged) {
-        core_take(core, 0, message->entry_count);
-    }
-    return is_staged;
-}
-
-/* a < b: stage; flip to a = b only at S_b, in one atomic record (pitfall 1). */
-static void stage(struct paxos_core *core, const struct paxos_message *message)
-{
-    const struct paxos_accept_sync *sync = &message->accept_sync;
-    if (!stage_chunk(core, message)) {
-        acceptor_ask_prepare(core, message->from);
-        return;
-    }
-    if (sync->more != 0 && !MUTANT_IS(1)) {
-        return;
-    }
-    bool is_complete = is_staging_complete(core, sync) || MUTANT_IS(1);
-    if (!is_complete || !core_flip(core, message->ballot)) {
-        core->staging.is_active = false;
-        acceptor_ask_prepare(core, message->from);
-        return;
-    }
-    synced(core, message);
-}
-
-/*
- * Would this log contradict what we know decided? Then its leader was overtaken
- * (pitfall 12).
- */
-static bool contradicts_decided(const struct paxos_core *core, const struct walk *walk)
-{
-    bool differs = walk->result == WALK_CONFLICT || walk->result == WALK_MISMATCH;
-    return differs && walk->conflict_slot <= core->log.decided;
-}
-
-void acceptor_receive_accept_sync(struct paxos_core *core,
-                                  const struct paxos_message *message)
-{
-    if (!is_promised(core, message)) {
-        return;
-    }
-    const struct paxos_accept_sync *sync = &message->accept_sync;
-    bool extends_own = ballot_equal(core->accepted, message->ballot);
-    if (sync->chunk > 0 && !extends_own) {
-        stage(core, message);
-        return;
-    }
-    struct walk walk = log_walk(&core->log, sync->from, sync->from_chain, message);
-    if (contradicts_decided(core, &walk) && !MUTANT_IS(10)) {
-        send_nack(core, message);
-        return;
-    }
-    if (walk.result == WALK_GAP && sync->decided > core->log.decided) {
-        fetch_start(core, message->from, sync->decided);
-    } else if (walk.result == WALK_GAP || walk.result == WALK_BELOW ||
-               (!extends_own && sync->from < core->log.base) ||
-               (walk.result == WALK_MISMATCH && !MUTANT_IS(10))) {
-        acceptor_ask_prepare(core, message->from);
-    } else if (extends_own) {
-        extend(core, message);
-    } else {
-        stage(core, message);
-    }
 }
 
 /* ---- Accept (A3) ---- */
@@ -303,7 +166,7 @@ static void send_accepted(struct paxos_core *core)
 }
 
 /* A4: cumulative, durable, and only under the ballot both promised and accepted. */
-static void maybe_send_accepted(struct paxos_core *core)
+void acceptor_maybe_ack(struct paxos_core *core)
 {
     bool is_under_leader = core->role == PAXOS_FOLLOWER && core->stream.id != 0 &&
                            (ballot_equal(core->accepted, core->promised) || MUTANT_IS(9));
@@ -316,7 +179,7 @@ static void maybe_send_accepted(struct paxos_core *core)
 
 void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message *message)
 {
-    if (!is_promised(core, message)) {
+    if (!acceptor_is_promised(core, message)) {
         return;
     }
     const struct paxos_accept *accept = &message->accept;
@@ -328,7 +191,7 @@ void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message
     }
     if (!fits_stream(core, message)) {
         if (core->stream.wants_ack) {
-            maybe_send_accepted(core);
+            acceptor_maybe_ack(core);
         }
         return;
     }
@@ -337,24 +200,24 @@ void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message
     if (MUTANT_IS(21) && walk.result == WALK_MISMATCH) {
         walk.result = WALK_HELD;
     }
-    if (walk.result != WALK_HELD || !append_entries(core, message, walk.held)) {
+    if (walk.result != WALK_HELD || !acceptor_append(core, message, walk.held)) {
         acceptor_ask_prepare(core, message->from);
         return;
     }
     core->stream.expected = accept->sequence + 1;
-    note_decided(core, accept->decided);
+    acceptor_note_decided(core, accept->decided);
     note_read_round(core, message);
     if (message->entry_count > 0 && walk.held == message->entry_count) {
         core->stream.wants_ack = true;
     }
     if (core->stream.wants_ack || MUTANT_IS(3)) {
-        maybe_send_accepted(core);
+        acceptor_maybe_ack(core);
     }
 }
 
 void acceptor_persisted(struct paxos_core *core)
 {
     if (core->stream.id != 0) {
-        maybe_send_accepted(core);
+        acceptor_maybe_ack(core);
     }
 }

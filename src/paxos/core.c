@@ -288,6 +288,7 @@ static void receive_log_message(struct paxos_core *core,
 {
     if (message->type == PAXOS_ENTRIES && !ballot_is_none(message->ballot)) {
         proposer_receive_entries(core, message);
+        sync_receive_entries(core, message);
         return;
     }
     if (message->type == PAXOS_ENTRIES) {
@@ -349,7 +350,7 @@ static void receive_voting(struct paxos_core *core, const struct paxos_message *
         proposer_receive_prepare_request(core, message);
         break;
     case PAXOS_ACCEPT_SYNC:
-        acceptor_receive_accept_sync(core, message);
+        sync_receive(core, message);
         break;
     case PAXOS_ACCEPT:
         acceptor_receive_accept(core, message);
@@ -466,6 +467,7 @@ static void receive_tick(struct paxos_core *core)
         core->next_resend_ms =
             core->now_ms + core->settings.resend_ms / RESEND_DIVISOR + 1;
         proposer_tick(core);
+        sync_tick(core);
         leader_tick(core);
     }
 }

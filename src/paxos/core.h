@@ -74,7 +74,9 @@ struct staging {
     bool is_active;
     struct paxos_ballot ballot;
     uint64_t stream;
-    uint32_t next_chunk;
+    cs_slot sync_length; // S_b: the flip is due when the staged entries reach it
+    struct paxos_digest sync_chain;
+    uint64_t fetch_sent_ms;
     cs_slot from;
     struct paxos_digest from_chain;
     uint32_t count;
@@ -111,12 +113,12 @@ struct peer {
     struct paxos_promise promise;
     uint64_t prepare_sent_ms;
     // phase 2
-    bool is_streaming; // AcceptSync sent; Accepts follow
+    bool is_streaming; // a stream to it is open
     uint64_t stream;
     uint64_t sequence;
-    cs_slot next; // last slot sent
-    uint32_t chunk;
-    bool is_syncing; // chunks up to S_b are still being sent
+    cs_slot next;    // last slot sent
+    bool is_sent;    // AcceptSync, in this stream
+    bool is_syncing; // it still Fetches entries up to S_b
     cs_slot acked;
     cs_slot flow;   // acked, or where the stream began: what is beyond is on its way
     bool has_acked; // any Accepted in this stream
@@ -397,11 +399,27 @@ bool election_is_eligible(const struct paxos_core *core);
 /* ---- acceptor.c ---- */
 void acceptor_receive_prepare(struct paxos_core *core,
                               const struct paxos_message *message);
-void acceptor_receive_accept_sync(struct paxos_core *core,
-                                  const struct paxos_message *message);
 void acceptor_receive_accept(struct paxos_core *core,
                              const struct paxos_message *message);
 void acceptor_persisted(struct paxos_core *core);
+/* True if the ballot of a phase 2 message is the promised one; answers otherwise (A9). */
+bool acceptor_is_promised(struct paxos_core *core, const struct paxos_message *message);
+void acceptor_nack(struct paxos_core *core, const struct paxos_message *message);
+void acceptor_note_decided(struct paxos_core *core, cs_slot decided);
+/* The message's entries from index `first` on. False: no room in memory, nothing done. */
+bool acceptor_append(struct paxos_core *core,
+                     const struct paxos_message *message,
+                     uint32_t first);
+/* Says Accepted if that is true under the promised ballot (A4). */
+void acceptor_maybe_ack(struct paxos_core *core);
+
+/* ---- sync.c ---- */
+void sync_receive(struct paxos_core *core, const struct paxos_message *message);
+void sync_receive_entries(struct paxos_core *core, const struct paxos_message *message);
+void sync_tick(struct paxos_core *core);
+void acceptor_receive_entries(struct paxos_core *core,
+                              const struct paxos_message *message);
+void acceptor_tick(struct paxos_core *core);
 void acceptor_ask_prepare(struct paxos_core *core, uint32_t seat);
 
 /* ---- proposer.c ---- */

@@ -84,6 +84,9 @@ bool fetch_install(struct paxos_core *core,
                    const struct paxos_message *message,
                    cs_slot upto)
 {
+    // What does not fit into memory beside what must stay is asked for again.
+    cs_slot room = core->log.decided + core->settings.ring_entries / 2;
+    upto = upto < room ? upto : room;
     const struct paxos_entries *log = &message->log;
     struct walk walk = log_walk(&core->log, log->from, log->from_chain, message);
     if (walk.result == WALK_GAP || walk.result == WALK_BELOW ||

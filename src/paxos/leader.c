@@ -96,11 +96,11 @@ void leader_start_stream(struct paxos_core *core, uint32_t seat)
     peer->next = common >= log->base ? common : log->decided;
     peer->stream = ++core->proposer.stream_counter;
     peer->sequence = 0;
-    peer->chunk = 0;
     peer->acked = 0;
     peer->flow = peer->next;
     peer->has_acked = false;
     peer->is_streaming = true;
+    peer->is_sent = false;
     peer->is_syncing = true;
     peer->decided_told = 0;
     peer->sent_ms = core->now_ms;
@@ -110,11 +110,16 @@ void leader_start_stream(struct paxos_core *core, uint32_t seat)
 /* How many entries after peer->next go into one message. */
 static uint32_t count_fitting(const struct paxos_core *core, cs_slot from)
 {
+    const struct paxos_settings *settings = &core->settings;
     uint64_t bytes = 0;
     uint32_t count = 0;
-    while (count < core->settings.message_entries && from + count < core->log.length) {
+    // Never more than a window: a follower's ring of four always has room for that.
+    uint32_t limit = settings->message_entries < settings->window_entries
+                         ? settings->message_entries
+                         : settings->window_entries;
+    while (count < limit && from + count < core->log.length) {
         bytes += log_record(&core->log, from + count + 1)->entry.payload_bytes;
-        if (count > 0 && bytes > core->settings.message_bytes) {
+        if (count > 0 && bytes > settings->message_bytes) {
             break;
         }
         count++;
@@ -122,12 +127,14 @@ static uint32_t count_fitting(const struct paxos_core *core, cs_slot from)
     return count;
 }
 
-static void send_chunk(struct paxos_core *core, uint32_t seat)
+/* The follower Fetches what does not fit; Accepts begin behind S_b or behind what fits. */
+static void send_sync(struct paxos_core *core, uint32_t seat)
 {
     struct peer *peer = &core->peers[seat];
     const struct slot_log *log = &core->log;
     const struct proposer *proposer = &core->proposer;
     uint32_t count = count_fitting(core, peer->next);
+    cs_slot end = peer->next + count;
     cs_slot sync = proposer->sync_length;
     struct paxos_message *message = core_send_now(core, PAXOS_ACCEPT_SYNC, seat);
     message->ballot = proposer->ballot;
@@ -139,10 +146,10 @@ static void send_chunk(struct paxos_core *core, uint32_t seat)
     message->accept_sync.sync_chain =
         sync >= log->base ? log_chain_at(log, sync) : proposer->sync_chain;
     message->accept_sync.decided = log->decided;
-    message->accept_sync.more = peer->next + count < sync;
-    message->accept_sync.chunk = peer->chunk++;
-    peer->next += count;
-    peer->is_syncing = message->accept_sync.more != 0;
+    message->accept_sync.more = end < sync;
+    peer->next = end < sync ? sync : end;
+    peer->is_sent = true;
+    peer->is_syncing = end < sync;
     peer->decided_told = log->decided;
     peer->sent_ms = core->now_ms;
 }
@@ -189,9 +196,9 @@ static void pump_peer(struct paxos_core *core, uint32_t seat)
         return;
     }
     for (int sent = 0; sent < CHUNKS_PER_STEP; sent++) {
-        if (peer->is_syncing) {
-            send_chunk(core, seat);
-        } else if (may_send_more(core, peer)) {
+        if (!peer->is_sent) {
+            send_sync(core, seat);
+        } else if (!peer->is_syncing && may_send_more(core, peer)) {
             send_accept(core, seat, count_fitting(core, peer->next));
         } else {
             return;
@@ -277,6 +284,7 @@ void leader_receive_accepted(struct paxos_core *core, const struct paxos_message
         peer->acked = accepted->durable > peer->acked ? accepted->durable : peer->acked;
         peer->flow = peer->acked > peer->flow ? peer->acked : peer->flow;
         peer->has_acked = true;
+        peer->is_syncing = false; // an ack in this stream says a = b
         peer->progress_ms = core->now_ms;
     }
     if (accepted->read_round > peer->read_round_acked) {

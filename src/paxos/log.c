@@ -206,7 +206,6 @@ void core_stage_after(struct paxos_core *core,
     staging->is_active = true;
     staging->ballot = ballot;
     staging->stream = 0;
-    staging->next_chunk = 0;
     staging->from = from;
     staging->from_chain = from_chain;
     staging->count = 0;

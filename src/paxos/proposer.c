@@ -35,9 +35,12 @@ void proposer_send_prepare(struct paxos_core *core, uint32_t seat, bool after_sy
                                         ? core_send_after_sync(core, PAXOS_PREPARE, seat)
                                         : core_send_now(core, PAXOS_PREPARE, seat);
     message->ballot = core->proposer.ballot;
-    message->prepare.decided = core->log.decided;
-    message->prepare.accepted = core->accepted;
-    message->prepare.length = core->log.length;
+    // Durable values, as every claim (I10): a leader repeats Prepare while its SYNC is on
+    // its way to disk.
+    message->prepare.decided =
+        core->log.decided < core->log.durable ? core->log.decided : core->log.durable;
+    message->prepare.accepted = core->accepted_durable;
+    message->prepare.length = core->log.durable;
     core->peers[seat].prepare_sent_ms = core->now_ms;
 }
 
@@ -361,7 +364,7 @@ void proposer_receive_entries(struct paxos_core *core,
     if (staging->count == 0 && log->decided >= last && message->entry_count > 0 &&
         last <= proposer->sync_length) {
         // Far behind: a decided prefix need not be staged (and would not fit).
-        (void)fetch_install(core, message, last);
+        (void)fetch_install(core, message, last); // no room yet: the timer asks again
         core_stage_after(core, proposer->ballot, core->log.decided,
                          log_chain_at(&core->log, core->log.decided));
     } else if (last > proposer->sync_length ||
@@ -372,7 +375,8 @@ void proposer_receive_entries(struct paxos_core *core,
     } else {
         core_take(core, 0, message->entry_count);
     }
-    if (staging_end(staging) < proposer->sync_length) {
+    bool has_moved = staging_end(staging) > log->from;
+    if (has_moved && staging_end(staging) < proposer->sync_length) {
         send_fetch(core);
     }
     finish_if_complete(core);

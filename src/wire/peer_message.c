@@ -132,7 +132,7 @@ static const struct field NACK[] = {BALLOT(nack.promised), BALLOT(nack.leader)};
 static const struct field ACCEPT_SYNC[] = {
     U64(accept_sync.stream), SLOT(accept_sync.from), PAIR(accept_sync.from_chain),
     SLOT(accept_sync.sync_length), PAIR(accept_sync.sync_chain),
-    SLOT(accept_sync.decided), FLAG(accept_sync.more), U32(accept_sync.chunk),
+    SLOT(accept_sync.decided), FLAG(accept_sync.more),
 };
 
 static const struct field ACCEPT[] = {

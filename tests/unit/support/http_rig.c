@@ -59,6 +59,8 @@ void rig_stop(struct rig *rig)
     assert_int_equal(zmq_ctx_term(rig->zmq_context), 0);
     buffer_fini(&rig->seen.key);
     buffer_fini(&rig->seen.value);
+    buffer_fini(&rig->shown.key);
+    buffer_fini(&rig->shown.value);
     (void)pthread_mutex_destroy(&rig->lock);
 }
 
@@ -83,6 +85,21 @@ uint32_t rig_seen_count(struct rig *rig)
     uint32_t count = rig->seen.count;
     (void)pthread_mutex_unlock(&rig->lock);
     return count;
+}
+
+const struct rig_seen *rig_seen(struct rig *rig)
+{
+    struct rig_seen *shown = &rig->shown;
+    shown->key.bytes = 0;
+    shown->value.bytes = 0;
+    (void)pthread_mutex_lock(&rig->lock);
+    shown->count = rig->seen.count;
+    shown->request = rig->seen.request;
+    shown->command = rig->seen.command;
+    buffer_append(&shown->key, rig->seen.key.data, rig->seen.key.bytes);
+    buffer_append(&shown->value, rig->seen.value.data, rig->seen.value.bytes);
+    (void)pthread_mutex_unlock(&rig->lock);
+    return shown;
 }
 
 int rig_connect(struct rig *rig)
@@ -144,9 +161,8 @@ void rig_ask(struct rig *rig, const char *text, struct response *response)
     (void)close(connection);
 }
 
-const char *response_field(const struct response *response, const char *name)
+const char *response_field(struct response *response, const char *name)
 {
-    static char value[RIG_HEAD_BYTES];
     size_t name_bytes = strlen(name);
     const char *line = strstr(response->head, "\r\n");
     for (; line != NULL; line = strstr(line + 2, "\r\n")) {
@@ -155,9 +171,10 @@ const char *response_field(const struct response *response, const char *name)
             const char *from = field + name_bytes + 1;
             from += strspn(from, " ");
             size_t bytes = strcspn(from, "\r");
-            memcpy(value, from, bytes);
-            value[bytes] = '\0';
-            return value;
+            assert_true(bytes < sizeof(response->field));
+            memcpy(response->field, from, bytes);
+            response->field[bytes] = '\0';
+            return response->field;
         }
     }
     return NULL;

@@ -121,7 +121,6 @@ static void draw_accept_sync(uint64_t *seed, struct paxos_accept_sync *sync)
     sync->sync_chain = draw_digest(seed);
     sync->decided = draw_slot(seed);
     sync->more = draw_below(seed, 2);
-    sync->chunk = draw_u32(seed);
 }
 
 static void draw_accept(uint64_t *seed, struct paxos_accept *accept)

@@ -1,0 +1,114 @@
+#include "cli/cli.h"
+
+#include "base/log.h"
+#include "cli/commands.h"
+#include "config/names.h"
+
+#include <string.h>
+
+static const struct cli_command COMMANDS[] = {
+    {
+        .name = "server",
+        .about = "run one node of a cluster, or one alone",
+        .usage =
+            "usage: consens server [OPTIONS]\n"
+            "\n"
+            "  --config FILE       settings in ZPL (or CONSENS_CONFIG)\n"
+            "  --node NAME         which node of the file this is (or CONSENS_NODE)\n"
+            "  --data DIR          where data is kept (or CONSENS_DATA); with nodes in\n"
+            "                      the file it is DIR/NAME. Default: ./consens-data\n"
+            "  --durability MODE   sync (default), interval:10ms or none; the last two\n"
+            "                      can lose acknowledged writes\n"
+            "  --log-level LEVEL   error, warn, info (default) or debug\n"
+            "\n"
+            "Without a file the environment may name the cluster:\n"
+            "  PORT       of HTTP, 3000 by default; data is then in ./consens-data-PORT\n"
+            "  CLUSTER    the other nodes: http://localhost:4000,http://localhost:5000\n"
+            "  JOIN       true: this node comes back to a cluster that it belongs to\n"
+            "\n"
+            "SIGTERM and SIGINT hand leadership over and stop; a second one stops at "
+            "once.\n",
+        .run = cli_run_server,
+    },
+    {
+        .name = "config",
+        .about = "check a configuration file, show the settings in effect",
+        .usage = "usage: consens config check FILE\n"
+                 "       consens config show [--config FILE] [--node NAME]\n"
+                 "\n"
+                 "check says whether the file is good for every node it names.\n"
+                 "show prints every key with its value, as a file could hold it.\n",
+        .run = cli_run_config,
+    },
+    {
+        .name = "version",
+        .about = "print the number of this release",
+        .usage = "usage: consens version\n",
+        .run = cli_run_version,
+    },
+    {
+        .name = "help",
+        .about = "say more about a command",
+        .usage = "usage: consens help [COMMAND]\n",
+        .run = cli_run_help,
+    },
+};
+
+enum { COMMAND_COUNT = sizeof COMMANDS / sizeof COMMANDS[0] };
+
+static int refuse_command(const char *name);
+
+int cli_main(int argc, char **argv)
+{
+    if (argc < 2) {
+        cli_print_usage(stderr);
+        return CLI_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        name = "help";
+    }
+    if (strcmp(name, "--version") == 0) {
+        name = "version";
+    }
+    const struct cli_command *command = cli_find_command(name);
+    return command != NULL ? command->run(argc - 1, argv + 1) : refuse_command(name);
+}
+
+size_t cli_command_count(void)
+{
+    return COMMAND_COUNT;
+}
+
+const struct cli_command *cli_command_at(size_t index)
+{
+    return &COMMANDS[index];
+}
+
+const struct cli_command *cli_find_command(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(COMMANDS[i].name, name) == 0) {
+            return &COMMANDS[i];
+        }
+    }
+    return NULL;
+}
+
+static int refuse_command(const char *name)
+{
+    const char *names[COMMAND_COUNT];
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        names[i] = COMMANDS[i].name;
+    }
+    const char *kind = name[0] == '-' ? "option" : "command";
+    const char *nearest = name_find_nearest(name, names, COMMAND_COUNT);
+    if (nearest != NULL) {
+        log_sentence("consens: unknown %s \"%s\"; did you mean \"%s\"?", kind, name,
+                     nearest);
+    } else {
+        log_sentence("consens: unknown %s \"%s\"; run \"consens help\" for what there is",
+                     kind, name);
+    }
+    return CLI_USAGE;
+}

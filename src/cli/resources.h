@@ -1,0 +1,27 @@
+/*
+ * resources.h - what the server needs of the operating system and of ZeroMQ, asked for
+ * at start: a lack is one sentence then, and not a connection refused an hour later.
+ *
+ * Thread: main only, before any other is started.
+ */
+#ifndef CONSENS_CLI_RESOURCES_H
+#define CONSENS_CLI_RESOURCES_H
+
+#include "config/sentence.h"
+#include "config/settings.h"
+
+struct cli_needs {
+    uint64_t open_files; // RLIMIT_NOFILE
+    uint64_t sockets;    // ZMQ_MAX_SOCKETS of the one context
+};
+
+struct cli_needs cli_count_needs(const struct settings *settings);
+
+/* Raises the soft limit of open files, up to the hard one, if it is below what is
+ * needed. */
+bool cli_raise_open_files(uint64_t open_files, struct sentence *out_error);
+
+/* A ZeroMQ context that allows `sockets` of them; NULL: out_error says why. */
+void *cli_open_context(uint64_t sockets, struct sentence *out_error);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * apply.c - decided slots into the state machine, in order, each once (I8).
+ */
+#include "base/check.h"
+#include "engine/parts.h"
+
+void apply_decided(struct replica *replica, cs_slot decided)
+{
+    while (replica->applied < decided) {
+        const struct paxos_entry *entry =
+            paxos_entry_at(replica->core, replica->applied + 1);
+        struct cs_view payload = bodies_get(&replica->bodies, entry);
+        // Whoever proposed it had decoded it; its bytes hash to the decided digest.
+        CHECK(apply_entry(replica, entry, payload));
+        replica->applied = entry->slot;
+    }
+}
+
+bool apply_entry(struct replica *replica,
+                 const struct paxos_entry *entry,
+                 struct cs_view payload)
+{
+    const struct paxos_settings *self = &replica->settings.core;
+    struct reader reader = {0};
+    uint32_t count = 0;
+    if (entry->type != PAXOS_ENTRY_BATCH || !batch_open(payload, &reader, &count)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        struct command_origin origin = {0};
+        struct command command = {0};
+        struct kv_result result = {0};
+        if (!batch_take(&reader, &origin, &command)) {
+            return false;
+        }
+        kv_apply(replica->kv, &command, entry->time_ms, &result);
+        replica->stats.writes_applied++;
+        if (origin.seat == self->seat && origin.boot == self->boot) {
+            writes_finish(replica, &origin, &result);
+        }
+    }
+    replica->stats.batches_applied++;
+    return reader_end(&reader);
+}

@@ -1,0 +1,376 @@
+#include "engine/engine.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/boot.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+enum {
+    DRAIN_MAX = 1024,   // items of one kind taken in one turn
+    POLL_MAX_MS = 1000, // of one wait, whatever the timers say
+    STOP_PATIENCE_MS =
+        2000, // SIGTERM: clients are served and leadership handed over so long
+    HALT_TEXT_BYTES = 1024,
+};
+
+enum {
+    POLL_WAKE,
+    POLL_LOG,
+    POLL_HANDOFF,
+    POLL_FRAMES,
+    POLL_ITEMS = 3 + PEERS_SOCKETS_MAX
+};
+
+static struct replica_ports ports_of(struct engine *engine);
+static void *run(void *context);
+
+struct engine *engine_open(void *zmq_context,
+                           const struct settings *settings,
+                           const char *version,
+                           int *out_exit_code,
+                           char *out_error,
+                           size_t error_bytes)
+{
+    struct boot_error error = {.text = out_error, .text_bytes = error_bytes};
+    struct engine *engine = calloc(1, sizeof *engine);
+    CHECK(engine != NULL);
+    engine->settings = settings;
+    for (uint32_t seat = 0; seat < settings->node_count; seat++) {
+        engine->seat_names[seat] = settings->nodes[seat].name;
+    }
+    engine->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    CHECK(engine->wake_fd >= 0);
+    struct replica_ports ports = ports_of(engine);
+    bool is_open = boot_open_log(engine, &error) &&
+                   boot_replay(engine, &ports, version, &error) &&
+                   boot_connect(engine, zmq_context, &error);
+    *out_exit_code = error.exit_code;
+    if (!is_open) {
+        engine_close(&engine);
+    }
+    return engine;
+}
+
+void engine_start(struct engine *engine)
+{
+    CHECK(!engine->has_thread);
+    CHECK(pthread_create(&engine->thread, NULL, run, engine) == 0);
+    engine->has_thread = true;
+}
+
+void engine_ask_stop(struct engine *engine)
+{
+    atomic_store(&engine->is_asked_to_stop, true);
+    uint64_t one = 1;
+    // Only a full counter can refuse, and then the engine is being woken anyway.
+    ssize_t written = write(engine->wake_fd, &one, sizeof one);
+    (void)written;
+}
+
+int engine_join(struct engine *engine)
+{
+    CHECK(engine->has_thread);
+    CHECK(pthread_join(engine->thread, NULL) == 0);
+    engine->has_thread = false;
+    return engine->exit_code;
+}
+
+void engine_close(struct engine **engine_slot)
+{
+    struct engine *engine = *engine_slot;
+    if (engine == NULL) {
+        return;
+    }
+    CHECK(!engine->has_thread);
+    if (engine->wal_thread != NULL) {
+        wal_thread_stop(&engine->wal_thread);
+    }
+    if (engine->wal != NULL) {
+        wal_close(&engine->wal);
+    }
+    handoff_server_close(&engine->handoff);
+    peers_close(&engine->peers);
+    replica_destroy(&engine->replica);
+    if (engine->has_files) {
+        files_close_directory(&engine->files);
+    }
+    (void)close(engine->wake_fd);
+    free(engine);
+    *engine_slot = NULL;
+}
+
+/* ---- ports: what the replica asks of the world ---- */
+
+static void send_peer(void *context, uint32_t seat, struct cs_view frame)
+{
+    struct engine *engine = context;
+    peers_send(engine->peers, seat, frame);
+}
+
+static void append_log(void *context, struct cs_view records)
+{
+    struct engine *engine = context;
+    wal_thread_append(engine->wal_thread, records);
+}
+
+static void read_log(void *context,
+                     cs_slot first,
+                     cs_slot last,
+                     uint32_t max_entries,
+                     uint64_t max_bytes,
+                     uint64_t cookie)
+{
+    struct engine *engine = context;
+    wal_thread_read(engine->wal_thread, first, last, max_entries, max_bytes, cookie);
+}
+
+static void answer(void *context, uint64_t client, const struct reply *reply)
+{
+    struct engine *engine = context;
+    handoff_answer(engine->handoff, client, reply);
+}
+
+static void trace(void *context, const struct paxos_trace *trace)
+{
+    const struct engine *engine = context;
+    const struct settings *settings = engine->settings;
+    const char *peer =
+        trace->peer < settings->node_count ? engine->seat_names[trace->peer] : "-";
+    log_line(LOG_LEVEL_INFO, "event=%s ballot=%u.%u.%u slot=%llu peer=%s",
+             paxos_trace_name(trace->kind), trace->ballot.epoch, trace->ballot.round,
+             trace->ballot.node, (unsigned long long)trace->slot, peer);
+}
+
+static struct replica_ports ports_of(struct engine *engine)
+{
+    struct replica_ports ports = {
+        .context = engine,
+        .send_peer = send_peer,
+        .append_log = append_log,
+        .read_log = read_log,
+        .answer = answer,
+        .trace = trace,
+    };
+    return ports;
+}
+
+/* ---- one turn: take in what is there, then let the replica act on all of it ---- */
+
+static void fail_disk(struct engine *engine, const char *sentence)
+{
+    log_line(LOG_LEVEL_ERROR, "event=disk_failed");
+    log_sentence("%s", sentence);
+    engine->exit_code = ENGINE_EXIT_DISK_FAILED;
+}
+
+static void note_room(struct engine *engine, bool has_room)
+{
+    log_line(has_room ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+             has_room ? "event=disk_has_room" : "event=disk_full");
+    replica_on_room(engine->replica, has_room);
+}
+
+static void take_slice(struct engine *engine, struct wal_completion *completion)
+{
+    bool is_read = completion->status == WAL_OK;
+    if (!is_read) {
+        log_line(LOG_LEVEL_WARN, "event=log_not_read cookie=%llu",
+                 (unsigned long long)completion->cookie);
+    }
+    replica_on_slice(engine->replica, completion->cookie,
+                     is_read ? &completion->slice : NULL, clock_now_ms());
+    wal_slice_fini(&completion->slice);
+}
+
+static void take_completion(struct engine *engine, struct wal_completion *completion)
+{
+    struct replica *replica = engine->replica;
+    switch ((enum wal_completion_kind)completion->kind) {
+    case WAL_COMPLETION_DURABLE:
+        replica_on_durable(replica, completion->token, completion->block,
+                           completion->sync_us, clock_now_ms());
+        break;
+    case WAL_COMPLETION_SLICE:
+        take_slice(engine, completion);
+        break;
+    case WAL_COMPLETION_ROOM:
+        note_room(engine, completion->has_room);
+        break;
+    case WAL_COMPLETION_SLOW:
+        replica_on_disk_slow(replica, completion->sync_us, clock_now_ms());
+        break;
+    case WAL_COMPLETION_FAILED:
+        fail_disk(engine, completion->sentence);
+        break;
+    }
+}
+
+static void drain_log(struct engine *engine)
+{
+    struct wal_completion completion = {0};
+    for (int i = 0; i < DRAIN_MAX && engine->exit_code == ENGINE_EXIT_OK; i++) {
+        if (!wal_thread_receive(engine->wal_thread, &completion)) {
+            return;
+        }
+        take_completion(engine, &completion);
+    }
+}
+
+static void drain_frames(struct engine *engine)
+{
+    uint64_t now_ms = clock_now_ms();
+    struct cs_view frame = {0};
+    for (int i = 0; i < DRAIN_MAX && peers_receive(engine->peers, &frame); i++) {
+        replica_on_frame(engine->replica, frame, now_ms);
+    }
+}
+
+static void drain_lost(struct engine *engine)
+{
+    uint32_t seat = 0;
+    while (peers_receive_lost(engine->peers, &seat)) {
+        log_line(LOG_LEVEL_INFO, "event=peer_lost peer=%s", engine->seat_names[seat]);
+        replica_on_peer_lost(engine->replica, seat, clock_now_ms());
+    }
+}
+
+static void drain_requests(struct engine *engine)
+{
+    uint64_t now_ms = clock_now_ms();
+    uint64_t client = 0;
+    struct cs_view request = {0};
+    for (int i = 0; i < DRAIN_MAX; i++) {
+        if (!handoff_receive(engine->handoff, &client, &request)) {
+            return;
+        }
+        replica_on_request(engine->replica, client, request, now_ms);
+    }
+}
+
+struct poll_set {
+    zmq_pollitem_t items[POLL_ITEMS];
+    int count;
+};
+
+static void fill_poll_set(struct engine *engine, struct poll_set *out_set)
+{
+    void *sockets[PEERS_SOCKETS_MAX] = {0};
+    uint32_t peer_sockets =
+        engine->peers != NULL ? peers_sockets(engine->peers, sockets) : 0;
+    *out_set = (struct poll_set){.count = POLL_FRAMES + (int)peer_sockets};
+    out_set->items[POLL_WAKE].fd = engine->wake_fd;
+    out_set->items[POLL_LOG].socket = wal_thread_socket(engine->wal_thread);
+    out_set->items[POLL_HANDOFF].socket = handoff_server_socket(engine->handoff);
+    for (uint32_t i = 0; i < peer_sockets; i++) {
+        out_set->items[POLL_FRAMES + i].socket = sockets[i];
+    }
+    for (int i = 0; i < out_set->count; i++) {
+        out_set->items[i].events = ZMQ_POLLIN;
+    }
+}
+
+static bool has_lost_peers(const struct poll_set *set)
+{
+    for (int i = POLL_FRAMES + 1; i < set->count; i++) {
+        if (set->items[i].revents != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_in(struct engine *engine, const struct poll_set *set)
+{
+    // Sockets are tried even if the poll did not name them: meanwhile something may have
+    // come, and asking costs less than another poll. Durable tokens first: they free the
+    // window.
+    drain_log(engine);
+    if (engine->exit_code != ENGINE_EXIT_OK) {
+        return;
+    }
+    if (engine->peers != NULL) {
+        drain_frames(engine);
+        if (has_lost_peers(set)) {
+            drain_lost(engine);
+        }
+    }
+    drain_requests(engine);
+}
+
+static void wait_for_input(struct engine *engine, struct poll_set *set)
+{
+    uint64_t now_ms = clock_now_ms();
+    uint64_t next_ms = replica_next_tick_ms(engine->replica);
+    uint64_t wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
+    wait_ms = wait_ms < POLL_MAX_MS ? wait_ms : POLL_MAX_MS;
+    // An interrupted wait is a wait that ended early.
+    (void)zmq_poll(set->items, set->count, (long)wait_ms);
+}
+
+static void turn(struct engine *engine, struct poll_set *set)
+{
+    struct replica *replica = engine->replica;
+    wait_for_input(engine, set);
+    take_in(engine, set);
+    if (engine->exit_code != ENGINE_EXIT_OK) {
+        return; // after a failed write nothing more is acknowledged (I22)
+    }
+    uint64_t now_ms = clock_now_ms();
+    if (now_ms >= replica_next_tick_ms(replica)) {
+        replica_on_tick(replica, now_ms);
+    }
+    replica_flush(replica, now_ms);
+}
+
+static void say_halt(struct engine *engine)
+{
+    char sentence[HALT_TEXT_BYTES];
+    boot_explain_halt(engine, sentence, sizeof sentence);
+    log_line(LOG_LEVEL_ERROR, "event=halt reason=%s",
+             paxos_halt_name(replica_halt(engine->replica)));
+    log_sentence("%s", sentence);
+    engine->exit_code = ENGINE_EXIT_DAMAGED;
+}
+
+/*
+ * Called once stopping is asked for: hands leadership over; true when nothing is left
+ * to do.
+ */
+static bool may_end(struct engine *engine, uint64_t *stop_at_ms)
+{
+    uint64_t now_ms = clock_now_ms();
+    if (*stop_at_ms == 0) {
+        uint64_t count = 0;
+        ssize_t taken = read(engine->wake_fd, &count, sizeof count);
+        (void)taken; // nothing to take: only the flag counts
+        *stop_at_ms = now_ms + STOP_PATIENCE_MS;
+        replica_stop(engine->replica, now_ms);
+    }
+    return replica_is_drained(engine->replica) || now_ms >= *stop_at_ms;
+}
+
+static void *run(void *context)
+{
+    struct engine *engine = context;
+    struct poll_set set;
+    uint64_t stop_at_ms = 0;
+    fill_poll_set(engine, &set);
+    replica_on_tick(engine->replica, clock_now_ms());
+    while (engine->exit_code == ENGINE_EXIT_OK) {
+        if (replica_halt(engine->replica) != PAXOS_HALT_NONE) {
+            say_halt(engine);
+        } else if (atomic_load(&engine->is_asked_to_stop) &&
+                   may_end(engine, &stop_at_ms)) {
+            break;
+        } else {
+            turn(engine, &set);
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,105 @@
+/*
+ * serve.c - log slots for peers that ask (Fetch): from memory where all of them are
+ * there, else through the log thread, a bounded number at a time. A Fetch that is
+ * dropped is asked again.
+ */
+#include "base/check.h"
+#include "engine/parts.h"
+
+static void serve_from_memory(struct replica *replica, const struct paxos_serve *serve);
+static void serve_from_log(struct replica *replica, const struct paxos_serve *serve);
+
+void serve_fetch(struct replica *replica, const struct paxos_serve *serve)
+{
+    CHECK(serve->first >= 1);
+    CHECK(serve->first <= serve->last);
+    CHECK(serve->last <= replica->view.length);
+    if (serve->first > replica->view.base) {
+        serve_from_memory(replica, serve);
+    } else {
+        serve_from_log(replica, serve);
+    }
+}
+
+/* The header of an ENTRIES message that answers a Fetch. */
+static struct paxos_message start_message(const struct replica *replica,
+                                          uint32_t to,
+                                          struct paxos_ballot ballot,
+                                          cs_slot first)
+{
+    struct paxos_message message = {0};
+    paxos_stamp(replica->core, PAXOS_ENTRIES, to, &message);
+    message.ballot = ballot;
+    message.log.from = first - 1;
+    message.log.decided = replica->view.decided;
+    return message;
+}
+
+static void serve_from_memory(struct replica *replica, const struct paxos_serve *serve)
+{
+    const struct paxos_settings *limits = &replica->settings.core;
+    uint32_t count = 0;
+    uint64_t bytes = 0;
+    for (cs_slot slot = serve->first; slot <= serve->last; slot++) {
+        const struct paxos_entry *entry = paxos_entry_at(replica->core, slot);
+        bytes += entry->payload_bytes;
+        if (count > 0 &&
+            (count >= limits->message_entries || bytes > limits->message_bytes)) {
+            break;
+        }
+        replica->entries[count] = *entry;
+        replica->payloads[count] = bodies_get(&replica->bodies, entry);
+        count++;
+    }
+    struct paxos_message message =
+        start_message(replica, serve->to, serve->ballot, serve->first);
+    message.entry_count = count;
+    message.log.from_chain = paxos_chain_at(replica->core, serve->first - 1);
+    effects_send_message(replica, &message, replica->entries, replica->payloads);
+}
+
+static void serve_from_log(struct replica *replica, const struct paxos_serve *serve)
+{
+    cs_slot last = serve->last;
+    last = last < replica->view.durable ? last : replica->view.durable;
+    struct log_read *read = NULL;
+    for (uint32_t i = 0; i < LOG_READS_MAX; i++) {
+        read = replica->log_reads[i].cookie == 0 ? &replica->log_reads[i] : read;
+    }
+    if (read == NULL || last < serve->first) {
+        return;
+    }
+    replica->last_cookie++;
+    *read = (struct log_read){
+        .cookie = replica->last_cookie,
+        .to = serve->to,
+        .ballot = serve->ballot,
+        .first = serve->first,
+    };
+    replica->ports.read_log(replica->ports.context, serve->first, last,
+                            replica->settings.core.message_entries,
+                            replica->settings.core.message_bytes, read->cookie);
+}
+
+void serve_slice(struct replica *replica, uint64_t cookie, const struct wal_slice *slice)
+{
+    struct log_read *read = NULL;
+    for (uint32_t i = 0; i < LOG_READS_MAX; i++) {
+        read = replica->log_reads[i].cookie == cookie ? &replica->log_reads[i] : read;
+    }
+    if (cookie == 0 || read == NULL) {
+        return;
+    }
+    struct log_read asked = *read;
+    *read = (struct log_read){0};
+    if (slice == NULL || slice->entry_count == 0 || replica->halt != PAXOS_HALT_NONE) {
+        return; // unreadable, or the log has become shorter: the peer asks again
+    }
+    CHECK(slice->entry_count <= LIMIT_MESSAGE_ENTRIES);
+    CHECK(slice->entries[0].slot == asked.first);
+    struct paxos_message message =
+        start_message(replica, asked.to, asked.ballot, asked.first);
+    message.entry_count = slice->entry_count;
+    message.log.from_chain = slice->before_chain;
+    effects_send_message(replica, &message, slice->entries, slice->payloads);
+}

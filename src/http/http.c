@@ -1,0 +1,191 @@
+#include "http/http.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "http/listen.h"
+#include "http/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    OPTION_TEXT_BYTES = 32,
+    WORKER_THREAD = 1, // civetweb's thread_type
+};
+
+struct http {
+    struct mg_context *context;
+    struct worker_shared shared;
+    uint32_t port;
+};
+
+static struct mg_context *
+start_civetweb(struct http *http, const struct settings *settings, const char *address);
+static void await_replies(const struct http *http);
+static void *begin_thread(const struct mg_context *context, int thread_type);
+static void end_thread(const struct mg_context *context, int thread_type, void *pointer);
+static int begin_request(struct mg_connection *conn);
+static int report_error(struct mg_connection *conn, int http_status, const char *message);
+static int log_message(const struct mg_connection *conn, const char *message);
+static bool has_sockets(void *zmq_context,
+                        const struct settings *settings,
+                        char *out_error,
+                        size_t error_bytes);
+
+struct http *http_start(void *zmq_context,
+                        const struct settings *settings,
+                        const char *version,
+                        char *out_error,
+                        size_t error_bytes)
+{
+    CHECK(zmq_context != NULL);
+    CHECK(settings->node_index < settings->node_count);
+    const char *address = settings->nodes[settings->node_index].http;
+    if (!has_sockets(zmq_context, settings, out_error, error_bytes) ||
+        !listen_raise_files(settings->http_threads, out_error, error_bytes)) {
+        return NULL;
+    }
+    struct http *http = calloc(1, sizeof(*http));
+    CHECK(http != NULL);
+    http->shared.zmq_context = zmq_context;
+    http->shared.settings = settings;
+    http->shared.version = version;
+    (void)mg_init_library(0);
+    http->context = start_civetweb(http, settings, address);
+    if (http->context == NULL) {
+        listen_explain(address, out_error, error_bytes);
+        (void)mg_exit_library();
+        free(http);
+        return NULL;
+    }
+    struct mg_server_port port = {0};
+    int ports = mg_get_server_ports(http->context, 1, &port);
+    CHECK(ports == 1);
+    http->port = (uint32_t)port.port;
+    return http;
+}
+
+void http_stop(struct http **http)
+{
+    struct http *stopping = *http;
+    *http = NULL;
+    if (stopping == NULL) {
+        return;
+    }
+    atomic_store(&stopping->shared.is_stopping, true);
+    await_replies(stopping);
+    mg_stop(stopping->context);
+    (void)mg_exit_library();
+    free(stopping);
+}
+
+uint32_t http_port(const struct http *http)
+{
+    return http->port;
+}
+
+static struct mg_context *
+start_civetweb(struct http *http, const struct settings *settings, const char *address)
+{
+    char threads[OPTION_TEXT_BYTES];
+    char head_bytes[OPTION_TEXT_BYTES];
+    (void)snprintf(threads, sizeof(threads), "%u", settings->http_threads);
+    (void)snprintf(head_bytes, sizeof(head_bytes), "%d", HEAD_BYTES_MAX);
+    // Names and values in turn.
+    // clang-format off
+    const char *options[] = {
+        "listening_ports", address,
+        "num_threads", threads,
+        "max_request_size", head_bytes,
+        "enable_keep_alive", "yes",
+        // An idle connection holds its worker; so does a head or body that does not come.
+        "keep_alive_timeout_ms", "15000",
+        "request_timeout_ms", "5000",
+        "tcp_nodelay", "1",                 // without it, a reply can take 40 ms
+        "listen_backlog", "4096",
+        "connection_queue", "1024",
+        "decode_url", "no",                 // paths stay raw: %2F is data
+        "enable_auth_domain_check", "no",   // absolute-form targets
+        "access_control_allow_origin", "",  // no CORS answers of its own
+        "access_control_allow_methods", "",
+        "access_control_allow_headers", "",
+        NULL,
+    };
+    // clang-format on
+    struct mg_callbacks callbacks = {
+        .begin_request = begin_request,
+        .http_error = report_error,
+        .log_message = log_message,
+        .init_thread = begin_thread,
+        .exit_thread = end_thread,
+    };
+    return mg_start(&callbacks, http, options);
+}
+
+// Once civetweb is told to stop, it no longer writes.
+static void await_replies(const struct http *http)
+{
+    uint64_t started_ms = clock_now_ms();
+    while (atomic_load(&http->shared.serving_count) > 0 &&
+           clock_now_ms() - started_ms < HTTP_STOP_MS) {
+        const struct timespec pause = {.tv_nsec = 5000000L};
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static void *begin_thread(const struct mg_context *context, int thread_type)
+{
+    struct http *http = mg_get_user_data(context);
+    return thread_type == WORKER_THREAD ? worker_new(&http->shared) : NULL;
+}
+
+static void end_thread(const struct mg_context *context, int thread_type, void *pointer)
+{
+    (void)context;
+    struct worker *worker = thread_type == WORKER_THREAD ? pointer : NULL;
+    worker_destroy(&worker);
+}
+
+static int begin_request(struct mg_connection *conn)
+{
+    struct worker *worker = mg_get_thread_pointer(conn);
+    CHECK(worker != NULL);
+    return worker_serve(worker, conn);
+}
+
+// 0: answered.
+static int report_error(struct mg_connection *conn, int http_status, const char *message)
+{
+    (void)message; // civetweb's, for developers
+    struct worker *worker = mg_get_thread_pointer(conn);
+    CHECK(worker != NULL);
+    worker_serve_error(worker, conn, http_status);
+    return 0;
+}
+
+static int log_message(const struct mg_connection *conn, const char *message)
+{
+    (void)conn;
+    log_line(LOG_LEVEL_DEBUG, "event=civetweb message=\"%s\"", message);
+    return 1;
+}
+
+static bool has_sockets(void *zmq_context,
+                        const struct settings *settings,
+                        char *out_error,
+                        size_t error_bytes)
+{
+    int sockets_max = zmq_ctx_get(zmq_context, ZMQ_MAX_SOCKETS);
+    CHECK(sockets_max > 0);
+    if ((uint64_t)sockets_max < (uint64_t)settings->http_threads + HTTP_SOCKETS_SPARE) {
+        (void)snprintf(
+            out_error, error_bytes,
+            "server/http/threads = %u does not fit into the %d ZeroMQ sockets of this "
+            "process: set it to at most %d",
+            settings->http_threads, sockets_max, sockets_max - HTTP_SOCKETS_SPARE);
+        return false;
+    }
+    return true;
+}

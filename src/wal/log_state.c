@@ -1,0 +1,75 @@
+#include "wal/log_state.h"
+
+#include "wal/fields.h"
+
+/* Ballots only rise, and accepted stays at or below promised (I4). */
+static bool ballots_follow(const struct log_state *state, const struct paxos_persist *persist)
+{
+    return paxos_ballot_compare(state->promised, persist->promised) <= 0 &&
+           paxos_ballot_compare(state->accepted, persist->accepted) <= 0 &&
+           paxos_ballot_compare(persist->accepted, persist->promised) <= 0;
+}
+
+/* The slots it writes begin where the log ends, or replace its suffix. */
+static bool slots_follow(const struct log_state *state, const struct paxos_persist *persist)
+{
+    if (record_is_bare(persist->kind)) {
+        return persist->length == state->length;
+    }
+    if (persist->first_slot == 0 || persist->first_slot > state->length + 1) {
+        return false;
+    }
+    if (persist->kind == PAXOS_PERSIST_APPEND && persist->first_slot != state->length + 1) {
+        return false;
+    }
+    return persist->length == persist->first_slot - 1 + persist->entry_count;
+}
+
+/* Each entry's chain follows from the one before it, and the last one is the record's. */
+static bool chains_follow(const struct log_state *state, const struct record *record)
+{
+    const struct paxos_persist *persist = &record->persist;
+    bool is_known = persist->entry_count == 0 ? persist->length == state->length
+                                              : persist->first_slot == state->length + 1;
+    struct paxos_digest previous = state->chain;
+    struct record_cursor cursor = record_entries(record);
+    struct paxos_entry entry = {0};
+    struct cs_view payload = {0};
+    while (record_take_entry(&cursor, &entry, &payload)) {
+        // What stands before a replaced suffix is further back than this state remembers.
+        if (is_known &&
+            !field_same_chain(paxos_chain_next(previous, &entry), entry.chain)) {
+            return false;
+        }
+        previous = entry.chain;
+        is_known = true;
+    }
+    return !is_known || field_same_chain(previous, persist->chain);
+}
+
+bool log_state_apply(struct log_state *state, const struct record *record)
+{
+    const struct paxos_persist *persist = &record->persist;
+    if (persist->token <= state->token || !ballots_follow(state, persist) ||
+        !slots_follow(state, persist) || !chains_follow(state, record)) {
+        return false;
+    }
+    cs_slot decided = persist->decided > state->decided ? persist->decided : state->decided;
+    if (decided > persist->length) {
+        return false;
+    }
+    if (record->state.bytes > 0) {
+        struct log_state unpacked = *state;
+        if (!record_unpack_state(record->state.data, &unpacked.config, unpacked.watermarks)) {
+            return false;
+        }
+        *state = unpacked;
+    }
+    state->promised = persist->promised;
+    state->accepted = persist->accepted;
+    state->decided = decided;
+    state->length = persist->length;
+    state->chain = persist->chain;
+    state->token = persist->token;
+    return true;
+}

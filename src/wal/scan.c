@@ -1,0 +1,339 @@
+/*
+ * Reading the log from its first block to its end, once, at start.
+ */
+#include "wal/internal.h"
+#include "wal/recovery.h"
+
+#include "base/check.h"
+#include "base/mutant.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct scan {
+    struct wal *wal;
+    struct segment_reader reader;
+    struct tail *tail;
+    struct scan_result *result;
+    uint64_t segment_count;
+    uint64_t number;  // of the segment being read
+    uint64_t generation;
+    uint64_t seed;
+    uint64_t offset;  // where block wal->block + 1 should begin
+};
+
+struct found {  // at one place
+    struct recovery_observation observation;
+    const uint8_t *block;  // if valid: all of it. Valid until the next read
+    struct block_header header;
+    struct log_state after;  // if chained
+};
+
+static const char WHAT_TO_DO[] =
+    "Nothing was changed. The other nodes have this data: leave this node off, keep its "
+    "directory aside, and put back a good copy of the file if there is one.";
+
+/* ---- sentences ------------------------------------------------------------------------ */
+
+static enum wal_status say_unreadable(struct scan *scan, uint64_t offset)
+{
+    return wal_say(scan->wal, WAL_DAMAGED, "%s cannot be read at offset %" PRIu64 ": %s. %s",
+                   scan->reader.name, offset,
+                   scan->reader.error == 0 ? "the file ends there"
+                                           : strerror(scan->reader.error),
+                   WHAT_TO_DO);
+}
+
+static enum wal_status say_damaged(struct scan *scan)
+{
+    char name[FILES_NAME_BYTES];
+    segment_name(name, SEGMENT_LOG, scan->number == 0 ? 1 : scan->number);
+    return wal_say(scan->wal, WAL_DAMAGED,
+                   "%s is damaged at offset %" PRIu64 ": block %" PRIu64
+                   " was on disk once and does not hash any more. %s",
+                   name, scan->offset, scan->wal->block + 1, WHAT_TO_DO);
+}
+
+static enum wal_status say_missing(struct scan *scan)
+{
+    return wal_say(scan->wal, WAL_AMNESIA,
+                   "the log ends after block %" PRIu64 ", but block %" PRIu64
+                   " was on disk once (in log-%010" PRIu64
+                   "): this directory lost files or is an old copy. A node that forgot what it "
+                   "promised must not vote. %s",
+                   scan->wal->block, scan->wal->superblock.floor_block,
+                   scan->wal->superblock.floor_segment, WHAT_TO_DO);
+}
+
+/* ---- segments ------------------------------------------------------------------------- */
+
+/* The header of the next segment is read; `out_follows`: it continues where the last one ended. */
+static enum wal_status look_into_next(struct scan *scan,
+                                      struct segment_header *header,
+                                      bool *out_follows)
+{
+    struct wal *wal = scan->wal;
+    *out_follows = false;
+    if (!segment_reader_open(&scan->reader, scan->number + 1)) {
+        return say_unreadable(scan, 0);
+    }
+    const uint8_t *page = segment_reader_at(&scan->reader, 0, SEGMENT_HEADER_BYTES);
+    if (page == NULL) {
+        return say_unreadable(scan, 0);
+    }
+    enum segment_sight sight = segment_unpack_header(page, header);
+    if (sight == SEGMENT_NEWER) {
+        return wal_say(wal, WAL_VERSION, "%s was written by a newer release of consens",
+                       scan->reader.name);
+    }
+    if (sight == SEGMENT_BAD || header->number != scan->number + 1 ||
+        !field_same_id(header->incarnation, wal->superblock.incarnation)) {
+        return wal_say(wal, WAL_DAMAGED, "the header of %s (offset 0) is damaged. %s",
+                       scan->reader.name, WHAT_TO_DO);
+    }
+    *out_follows = header->first_block == wal->block + 1 &&
+                   field_same_digest(header->previous, wal->digest);
+    return WAL_OK;
+}
+
+static void enter_segment(struct scan *scan, const struct segment_header *header)
+{
+    scan->number = header->number;
+    scan->generation = header->generation;
+    scan->offset = SEGMENT_HEADER_BYTES;
+    scan->seed = block_seed(header->incarnation, header->number, header->generation);
+    scan->result->blank_bytes = scan->offset;
+    wal_add_seed(scan->wal, scan->seed);
+}
+
+/* ---- looking -------------------------------------------------------------------------- */
+
+static bool is_zero(const uint8_t *data, size_t bytes)
+{
+    return data[0] == 0 && memcmp(data, data + 1, bytes - 1) == 0;
+}
+
+static bool is_inside(const struct scan *scan, uint64_t offset, size_t bytes)
+{
+    return offset <= scan->reader.file_bytes && bytes <= scan->reader.file_bytes - offset;
+}
+
+/* A sound block at `offset`, or NULL: there is none, or, with reader.error set, it cannot be read. */
+static const uint8_t *
+read_block(struct scan *scan, uint64_t offset, struct block_header *out_header)
+{
+    size_t bytes = 0;
+    const uint8_t *page = segment_reader_at(&scan->reader, offset, BLOCK_ALIGN_BYTES);
+    if (page == NULL || !block_peek(page, &bytes) || !is_inside(scan, offset, bytes)) {
+        return NULL;
+    }
+    const uint8_t *block = segment_reader_at(&scan->reader, offset, bytes);
+    bool is_sound =
+        block != NULL && block_unpack(view_of(block, bytes), scan->seed, out_header);
+    return is_sound ? block : NULL;
+}
+
+/* Applies the block's records to `after`; false: they do not follow, or do not match the header. */
+static bool apply_records(const struct found *found, struct log_state *after)
+{
+    const struct block_header *header = &found->header;
+    struct cs_view rest = block_body(found->block, header);
+    uint32_t count = 0;
+    while (rest.bytes > 0) {
+        struct record record = {0};
+        if (!record_unpack(rest, &record) || !log_state_apply(after, &record)) {
+            return false;
+        }
+        rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);
+        count++;
+    }
+    return count == header->record_count && after->length == header->length &&
+           field_same_chain(after->chain, header->chain) && after->token == header->token &&
+           paxos_ballot_compare(after->promised, header->promised) == 0 &&
+           paxos_ballot_compare(after->accepted, header->accepted) == 0;
+}
+
+static bool is_in_place(const struct scan *scan, const struct block_header *header)
+{
+    const struct wal *wal = scan->wal;
+    return header->number == wal->block + 1 &&
+           field_same_digest(header->previous, wal->digest) &&
+           header->length_before == wal->state.length &&
+           field_same_chain(header->chain_before, wal->state.chain);
+}
+
+/* What lies at scan->offset; nothing about what comes later. */
+static enum wal_status look_here(struct scan *scan, struct found *found)
+{
+    struct recovery_observation *observation = &found->observation;
+    const struct superblock *superblock = &scan->wal->superblock;
+    *found = (struct found){0};
+    observation->superblock = SUPERBLOCK_SOUND;
+    observation->asks_block = true;
+    observation->is_below_floor =
+        scan->wal->block + 1 <= superblock->floor_block && !MUTANT_IS(49);
+    if (!is_inside(scan, scan->offset, BLOCK_ALIGN_BYTES)) {
+        observation->is_blank = true;  // the segment is full
+        return WAL_OK;
+    }
+    const uint8_t *page = segment_reader_at(&scan->reader, scan->offset, BLOCK_ALIGN_BYTES);
+    observation->is_blank = page != NULL && is_zero(page, BLOCK_ALIGN_BYTES);
+    found->block = read_block(scan, scan->offset, &found->header);
+    if (scan->reader.error != 0) {
+        return say_unreadable(scan, scan->offset);
+    }
+    observation->is_valid = found->block != NULL;
+    if (observation->is_valid && is_in_place(scan, &found->header)) {
+        found->after = scan->wal->state;
+        observation->is_chained = apply_records(found, &found->after);
+        // Whole and in its place, but not what a log can say: never a tear.
+        observation->has_evidence = !observation->is_chained;
+    }
+    return WAL_OK;
+}
+
+/* Whether anything later in the last segment says that the block at scan->offset was durable. */
+static enum wal_status look_ahead(struct scan *scan, bool *has_evidence)
+{
+    uint64_t missing = scan->wal->block + 1;
+    uint64_t offset = scan->offset;
+    while (is_inside(scan, offset, BLOCK_ALIGN_BYTES)) {
+        const uint8_t *page = segment_reader_at(&scan->reader, offset, BLOCK_ALIGN_BYTES);
+        if (page != NULL && !is_zero(page, BLOCK_ALIGN_BYTES)) {
+            scan->result->blank_bytes = offset + BLOCK_ALIGN_BYTES;
+            struct block_header header = {0};
+            bool is_sound = read_block(scan, offset, &header) != NULL;
+            if (is_sound && header.floor >= missing && !MUTANT_IS(43)) {
+                *has_evidence = true;
+            }
+        }
+        if (scan->reader.error != 0) {
+            return say_unreadable(scan, offset);
+        }
+        offset += BLOCK_ALIGN_BYTES;
+    }
+    return WAL_OK;
+}
+
+/*
+ * What lies at scan->offset, and what speaks for it. Moves on to the next segment where the log
+ * does.
+ */
+static enum wal_status observe(struct scan *scan, struct found *found)
+{
+    enum wal_status status = look_here(scan, found);
+    struct recovery_observation *observation = &found->observation;
+    while (status == WAL_OK && !observation->is_chained &&
+           scan->number < scan->segment_count) {
+        struct segment_header header = {0};
+        bool follows = false;
+        status = look_into_next(scan, &header, &follows);
+        if (status != WAL_OK || !follows) {
+            // log-N exists once all before it is durable.
+            observation->has_evidence = true;
+            return status;
+        }
+        enter_segment(scan, &header);
+        status = look_here(scan, found);
+    }
+    if (status == WAL_OK && !observation->is_chained && scan->number > 0) {
+        status = look_ahead(scan, &observation->has_evidence);
+    }
+    return status;
+}
+
+/* ---- accepting ------------------------------------------------------------------------ */
+
+static void keep_in_tail(struct tail *tail, struct cs_view body)
+{
+    struct cs_view rest = body;
+    struct record record = {0};
+    while (rest.bytes > 0 && record_unpack(rest, &record)) {
+        if (!record_is_bare(record.persist.kind)) {
+            tail_cut(tail, record.persist.first_slot - 1);
+        }
+        struct record_cursor cursor = record_entries(&record);
+        struct paxos_entry entry = {0};
+        struct cs_view payload = {0};
+        while (record_take_entry(&cursor, &entry, &payload)) {
+            tail_append(tail, &entry);
+        }
+        rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);
+    }
+}
+
+static void accept_block(struct scan *scan, const struct found *found)
+{
+    struct wal *wal = scan->wal;
+    struct cs_view body = block_body(found->block, &found->header);
+    wal_note_entries(wal, body, scan->number, scan->offset);
+    keep_in_tail(scan->tail, body);
+    wal->state = found->after;
+    wal->block = found->header.number;
+    wal->digest = found->header.digest;
+    scan->result->last_segment = scan->number;
+    scan->result->last_offset = scan->offset;
+    scan->result->last_bytes = block_disk_bytes(found->header.body_bytes);
+    if (found->header.boot > scan->result->highest_boot) {
+        scan->result->highest_boot = found->header.boot;
+    }
+    scan->offset += scan->result->last_bytes;
+    scan->result->blank_bytes = scan->offset;
+}
+
+static void finish(struct scan *scan)
+{
+    struct wal *wal = scan->wal;
+    wal->segment = (struct wal_segment){
+        .number = scan->number,
+        .generation = scan->generation,
+        .seed = scan->seed,
+        .bytes = scan->number == 0 ? 0 : scan->reader.file_bytes,
+        .offset = scan->offset,
+    };
+}
+
+static enum wal_status scan_blocks(struct scan *scan)
+{
+    while (true) {
+        struct found found;
+        enum wal_status status = observe(scan, &found);
+        if (status != WAL_OK) {
+            return status;
+        }
+        switch (recovery_decide(&found.observation)) {
+        case RECOVERY_ACCEPT:
+            accept_block(scan, &found);
+            break;
+        case RECOVERY_CUT:
+            scan->result->is_torn = true;
+            finish(scan);
+            return WAL_OK;
+        case RECOVERY_END:
+            finish(scan);
+            return WAL_OK;
+        case RECOVERY_DAMAGED:
+            return say_damaged(scan);
+        case RECOVERY_AMNESIA:
+            return say_missing(scan);
+        case RECOVERY_FORMAT:
+        case RECOVERY_NEWER:
+        case RECOVERY_UNREADABLE:
+            CHECK(false);  // answers about the superblock only
+        }
+    }
+}
+
+enum wal_status scan_log(struct wal *wal,
+                         uint64_t segment_count,
+                         struct tail *tail,
+                         struct scan_result *out_result)
+{
+    *out_result = (struct scan_result){0};
+    struct scan scan = {
+        .wal = wal, .tail = tail, .result = out_result, .segment_count = segment_count};
+    segment_reader_init(&scan.reader, &wal->files, SEGMENT_CHUNK_BYTES);
+    enum wal_status status = scan_blocks(&scan);
+    segment_reader_fini(&scan.reader);
+    return status;
+}

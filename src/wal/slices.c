@@ -1,0 +1,236 @@
+/*
+ * Reading entries back: the extents say where a slot's run begins, a cursor walks from there.
+ */
+#include "wal/internal.h"
+
+#include "base/check.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+struct cursor {
+    struct wal *wal;
+    const struct extent *extent;
+    uint64_t offset;           // of the block
+    const uint8_t *block;      // in the reader's window
+    struct block_header header;
+    struct cs_view rest;       // records of the block not yet begun
+    struct record_cursor entries;
+    cs_slot next;              // slot that comes next
+};
+
+static enum wal_status say_damaged(struct wal *wal, const struct cursor *cursor)
+{
+    int error = wal->reader.error;
+    return wal_say(wal, WAL_DAMAGED,
+                   "%s is damaged at offset %" PRIu64 ": the block with slot %" PRIu64 " %s%s",
+                   wal->reader.name, cursor->offset, cursor->next,
+                   error == 0 ? "does not hash any more" : "cannot be read: ",
+                   error == 0 ? "" : strerror(error));
+}
+
+/* Reads and checks the block at cursor->offset. */
+static enum wal_status load_block(struct cursor *cursor)
+{
+    struct wal *wal = cursor->wal;
+    uint64_t number = cursor->extent->place.segment;
+    size_t bytes = 0;
+    if (!segment_reader_open(&wal->reader, number)) {
+        return say_damaged(wal, cursor);
+    }
+    const uint8_t *page = segment_reader_at(&wal->reader, cursor->offset, BLOCK_ALIGN_BYTES);
+    if (page == NULL || !block_peek(page, &bytes)) {
+        return say_damaged(wal, cursor);
+    }
+    const uint8_t *block = segment_reader_at(&wal->reader, cursor->offset, bytes);
+    if (block == NULL ||
+        !block_unpack(view_of(block, bytes), wal->seeds[number - 1], &cursor->header)) {
+        return say_damaged(wal, cursor);
+    }
+    cursor->block = block;
+    cursor->rest = block_body(block, &cursor->header);
+    cursor->entries = (struct record_cursor){0};
+    return WAL_OK;
+}
+
+/* To the first slot of the run that holds cursor->next. */
+static enum wal_status enter_extent(struct cursor *cursor)
+{
+    cursor->extent = extents_find(&cursor->wal->extents, cursor->next);
+    CHECK(cursor->extent != NULL);
+    const struct extent_place *place = &cursor->extent->place;
+    cursor->offset = place->offset_bytes;
+    enum wal_status status = load_block(cursor);
+    if (status != WAL_OK) {
+        return status;
+    }
+    size_t skipped = place->record_at_bytes - BLOCK_HEADER_BYTES;
+    if (skipped > cursor->rest.bytes) {
+        return say_damaged(cursor->wal, cursor);
+    }
+    cursor->rest = view_of(cursor->rest.data + skipped, cursor->rest.bytes - skipped);
+    cursor->next = cursor->extent->first;
+    return WAL_OK;
+}
+
+/* To the next record with entries, in this block or a later one of the run. */
+static enum wal_status next_record(struct cursor *cursor)
+{
+    while (cursor->entries.left_count == 0) {
+        struct record record = {0};
+        if (cursor->rest.bytes == 0) {
+            cursor->offset += block_disk_bytes(cursor->header.body_bytes);
+            enum wal_status status = load_block(cursor);
+            if (status != WAL_OK) {
+                return status;
+            }
+            continue;
+        }
+        if (!record_unpack(cursor->rest, &record)) {
+            return say_damaged(cursor->wal, cursor);
+        }
+        cursor->rest =
+            view_of(cursor->rest.data + record.bytes, cursor->rest.bytes - record.bytes);
+        cursor->entries = record_entries(&record);
+    }
+    return WAL_OK;
+}
+
+/* The entry of slot cursor->next. `out_payload` is valid until the next call. */
+static enum wal_status take(struct cursor *cursor,
+                            struct paxos_entry *out_entry,
+                            struct cs_view *out_payload)
+{
+    if (cursor->extent == NULL || cursor->next > cursor->extent->last) {
+        enum wal_status status = enter_extent(cursor);
+        if (status != WAL_OK) {
+            return status;
+        }
+    }
+    enum wal_status status = next_record(cursor);
+    if (status != WAL_OK) {
+        return status;
+    }
+    (void)record_take_entry(&cursor->entries, out_entry, out_payload);
+    if (out_entry->slot != cursor->next) {
+        return say_damaged(cursor->wal, cursor);
+    }
+    cursor->next++;
+    return WAL_OK;
+}
+
+/* ---- slices --------------------------------------------------------------------------- */
+
+struct limits {
+    cs_slot first;
+    cs_slot last;
+    uint32_t max_entries;
+    uint64_t max_bytes;
+};
+
+static void add_entry(struct wal_slice *slice,
+                      const struct paxos_entry *entry,
+                      struct cs_view payload)
+{
+    uint32_t at = slice->entry_count++;
+    slice->entries[at] = *entry;
+    slice->payloads[at].bytes = payload.bytes;
+    buffer_append(&slice->bytes, payload.data, payload.bytes);
+}
+
+/* The buffer does not move any more: views into it. */
+static void point_payloads(struct wal_slice *slice)
+{
+    const uint8_t *at = slice->bytes.data;
+    for (uint32_t i = 0; i < slice->entry_count; i++) {
+        slice->payloads[i].data = at;
+        at = at == NULL ? NULL : at + slice->payloads[i].bytes;
+    }
+}
+
+static enum wal_status
+collect(struct cursor *cursor, const struct limits *limits, struct wal_slice *slice)
+{
+    struct paxos_digest previous = {0};
+    while (slice->entry_count < limits->max_entries && cursor->next <= limits->last) {
+        struct paxos_entry entry = {0};
+        struct cs_view payload = {0};
+        bool is_chained = cursor->next > 1 && cursor->extent != NULL;
+        enum wal_status status = take(cursor, &entry, &payload);
+        if (status != WAL_OK) {
+            return status;
+        }
+        is_chained = is_chained || entry.slot == 1;
+        if (is_chained && !field_same_chain(paxos_chain_next(previous, &entry), entry.chain)) {
+            return say_damaged(cursor->wal, cursor);
+        }
+        previous = entry.chain;
+        if (entry.slot + 1 == limits->first) {
+            slice->before_chain = entry.chain;
+        }
+        if (entry.slot < limits->first) {
+            continue;
+        }
+        if (slice->entry_count > 0 &&
+            slice->bytes.bytes + payload.bytes > limits->max_bytes) {
+            return WAL_OK;
+        }
+        add_entry(slice, &entry, payload);
+    }
+    return WAL_OK;
+}
+
+/* A large window is not kept for reads that may never come. */
+static void give_back_window(struct segment_reader *reader)
+{
+    if (reader->capacity_bytes > WAL_READ_IDLE_BYTES) {
+        segment_reader_fini(reader);
+    }
+}
+
+enum wal_status wal_read(struct wal *wal,
+                         cs_slot first,
+                         cs_slot last,
+                         uint32_t max_entries,
+                         uint64_t max_bytes,
+                         struct wal_slice *out_slice)
+{
+    CHECK(first > 0);
+    CHECK(first <= last);
+    CHECK(max_entries > 0);
+    *out_slice = (struct wal_slice){0};
+    struct limits limits = {
+        .first = first, .last = last, .max_entries = max_entries, .max_bytes = max_bytes};
+    limits.last = last < wal->state.length ? last : wal->state.length;
+    if (first > limits.last) {
+        return WAL_OK;
+    }
+    uint64_t count = limits.last - first + 1;
+    count = count < max_entries ? count : max_entries;
+    out_slice->entries = calloc((size_t)count, sizeof *out_slice->entries);
+    out_slice->payloads = calloc((size_t)count, sizeof *out_slice->payloads);
+    CHECK(out_slice->entries != NULL);
+    CHECK(out_slice->payloads != NULL);
+    if (wal->reader.number >= wal->reader_active) {
+        segment_reader_forget(&wal->reader);  // blocks were added since it was read
+    }
+    wal->reader_active = wal->segment.number;
+    // From one slot before, whose chain is asked for too.
+    struct cursor cursor = {.wal = wal, .next = first > 1 ? first - 1 : 1};
+    enum wal_status status = collect(&cursor, &limits, out_slice);
+    give_back_window(&wal->reader);
+    if (status != WAL_OK) {
+        wal_slice_fini(out_slice);
+        return status;
+    }
+    point_payloads(out_slice);
+    return WAL_OK;
+}
+
+void wal_slice_fini(struct wal_slice *slice)
+{
+    free(slice->entries);
+    free(slice->payloads);
+    buffer_fini(&slice->bytes);
+    *slice = (struct wal_slice){0};
+}

@@ -1,0 +1,232 @@
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+
+static const char *const names[FAULT_KINDS] = {
+    [FAULT_CRASH] = "crash",
+    [FAULT_CRASH_LEADER] = "crash-leader",
+    [FAULT_CRASH_IN_COMMIT] = "crash-in-commit",
+    [FAULT_CRASH_AFTER_COMMIT] = "crash-after-commit",
+    [FAULT_POWER_LOSS] = "power-loss",
+    [FAULT_STOP] = "stop",
+    [FAULT_PAUSE] = "pause",
+    [FAULT_PAUSE_LEADER] = "pause-leader",
+    [FAULT_PARTITION] = "partition",
+    [FAULT_ISOLATE_LEADER] = "isolate-leader",
+    [FAULT_ONE_WAY] = "one-way",
+    [FAULT_SHAPE] = "shape",
+    [FAULT_CLOG] = "clog",
+    [FAULT_LOSS_BURST] = "loss-burst",
+    [FAULT_CLOCK_RATE] = "clock-rate",
+    [FAULT_CLOCK_JUMP] = "clock-jump",
+    [FAULT_CLOCK_FREEZE] = "clock-freeze",
+    [FAULT_SLOW_DISK] = "slow-disk",
+    [FAULT_DISK_ERROR] = "disk-error",
+    [FAULT_FALSE_PEER_LOST] = "false-peer-lost",
+};
+
+const char *faults_name(uint32_t kind)
+{
+    CHECK(kind < FAULT_KINDS);
+    return names[kind];
+}
+
+void faults_plan_next(struct world *world)
+{
+    const struct swarm *swarm = &world->swarm;
+    if (swarm->fault_weight_sum == 0) {
+        return;
+    }
+    uint64_t wait = random_between(&world->fault_random, swarm->fault_every_us / 4,
+                                   swarm->fault_every_us * 7 / 4);
+    events_plan(&world->events, world->now_us + wait, SIM_FAULT, 0, 0);
+}
+
+static struct node *draw_node(struct world *world)
+{
+    return &world->nodes[random_below(&world->fault_random, world->swarm.node_count)];
+}
+
+/* The leader of the highest ballot; any node if none leads. */
+static struct node *draw_leader(struct world *world)
+{
+    struct node *leader = NULL;
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if (node_is_leading(node) &&
+            (leader == NULL ||
+             paxos_ballot_compare(replica_view(node->replica).promised,
+                                  replica_view(leader->replica).promised) > 0)) {
+            leader = node;
+        }
+    }
+    return leader != NULL ? leader : draw_node(world);
+}
+
+static void lose_power(struct world *world)
+{
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        node_crash(world, &world->nodes[i], true);
+    }
+}
+
+static void clog_links(struct world *world)
+{
+    struct random *random = &world->fault_random;
+    uint64_t until = world->now_us + random_skewed(random, 5 * MS, 2 * SECOND);
+    uint32_t seat = draw_node(world)->seat;
+    bool is_outward = random_permille(random, 500);
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        struct network *network = &world->network;
+        struct link *link =
+            is_outward ? &network->links[seat][i] : &network->links[i][seat];
+        if (random_permille(random, 700)) {
+            link->clogged_until_us = until;
+        }
+    }
+}
+
+static void lose_frames(struct world *world)
+{
+    struct network *network = &world->network;
+    network->loss_permille = (uint32_t)random_between(&world->fault_random, 50, 600);
+    network->fault_number++;
+    events_plan(&world->events,
+                world->now_us + random_skewed(&world->fault_random, 50 * MS, 2 * SECOND),
+                SIM_HEAL, 0, network->fault_number);
+}
+
+static void bend_clock(struct world *world, struct node *node, bool is_frozen)
+{
+    struct random *random = &world->fault_random;
+    uint32_t rate = is_frozen ? 0 : (uint32_t)random_between(random, 300000, 3000000);
+    clock_set_rate(world, node, rate);
+    events_plan(&world->events,
+                world->now_us + random_skewed(random, 10 * MS, 2 * SECOND), SIM_CLOCK,
+                node->seat, node->clock.change);
+}
+
+static void break_disk(struct world *world, struct node *node)
+{
+    static const int errors[] = {EIO, EIO, ENOSPC, SIM_DISK_SHORT_WRITE};
+    if (!node->is_up) {
+        return;
+    }
+    struct random *random = &world->fault_random;
+    enum sim_disk_call call =
+        random_permille(random, 500) ? SIM_DISK_WRITE : SIM_DISK_SYNC;
+    int error = errors[random_below(random, 4)];
+    if (call == SIM_DISK_SYNC) {
+        error = EIO;
+    }
+    sim_disk_fail_next(node->disk, call, random_below(random, 12), error);
+}
+
+static void hint_falsely(struct world *world)
+{
+    uint32_t seat = draw_node(world)->seat;
+    struct node *node = draw_node(world);
+    if (node->seat != seat) {
+        events_plan(&world->events, world->now_us, SIM_PEER_LOST, node->seat, seat);
+    }
+}
+
+static void slow_disk(struct world *world, struct node *node)
+{
+    struct random *random = &world->fault_random;
+    logging_slow_down(world, node, (uint32_t)random_skewed(random, 2, 500),
+                      random_skewed(random, 100 * MS, 3 * SECOND));
+}
+
+static void strike_process(struct world *world, enum fault_kind kind)
+{
+    struct random *random = &world->fault_random;
+    bool is_at_leader = kind == FAULT_CRASH_LEADER || kind == FAULT_PAUSE_LEADER ||
+                        random_permille(random, 300);
+    struct node *node = is_at_leader ? draw_leader(world) : draw_node(world);
+    struct inbox_item stop = {.kind = INBOX_STOP};
+    TRACE(world, node, "fault %s", names[kind]);
+    if (kind == FAULT_CRASH || kind == FAULT_CRASH_LEADER) {
+        node_crash(world, node, random_permille(random, 600));
+    } else if (kind == FAULT_CRASH_IN_COMMIT && node->is_up) {
+        node->crash_plan = CRASH_IN_COMMIT;
+    } else if (kind == FAULT_CRASH_AFTER_COMMIT && node->is_up) {
+        node->crash_plan = CRASH_AFTER_COMMIT;
+    } else if (kind == FAULT_STOP) {
+        (void)node_push(world, node, &stop);
+    } else {
+        node_pause(world, node, random_skewed(random, MS, 3 * SECOND));
+    }
+}
+
+static void strike(struct world *world, enum fault_kind kind)
+{
+    struct random *random = &world->fault_random;
+    switch (kind) {
+    case FAULT_CRASH:
+    case FAULT_CRASH_LEADER:
+    case FAULT_CRASH_IN_COMMIT:
+    case FAULT_CRASH_AFTER_COMMIT:
+    case FAULT_STOP:
+    case FAULT_PAUSE:
+    case FAULT_PAUSE_LEADER:
+        strike_process(world, kind);
+        return;
+    case FAULT_POWER_LOSS:
+        lose_power(world);
+        return;
+    case FAULT_PARTITION:
+        shapes_partition(world);
+        return;
+    case FAULT_ISOLATE_LEADER:
+        shapes_isolate(world, draw_leader(world)->seat);
+        return;
+    case FAULT_ONE_WAY:
+        shapes_cut_one_way(world);
+        return;
+    case FAULT_SHAPE:
+        shapes_named(world);
+        return;
+    case FAULT_CLOG:
+        clog_links(world);
+        return;
+    case FAULT_LOSS_BURST:
+        lose_frames(world);
+        return;
+    case FAULT_CLOCK_RATE:
+    case FAULT_CLOCK_FREEZE:
+        bend_clock(world, draw_node(world), kind == FAULT_CLOCK_FREEZE);
+        return;
+    case FAULT_CLOCK_JUMP:
+        clock_jump(world, draw_node(world), random_skewed(random, MS, 20 * SECOND));
+        return;
+    case FAULT_SLOW_DISK:
+        slow_disk(world, draw_node(world));
+        return;
+    case FAULT_DISK_ERROR:
+        break_disk(world, draw_node(world));
+        return;
+    case FAULT_FALSE_PEER_LOST:
+        hint_falsely(world);
+        return;
+    case FAULT_KINDS:
+        break;
+    }
+}
+
+void faults_strike(struct world *world)
+{
+    const struct swarm *swarm = &world->swarm;
+    uint64_t at = random_below(&world->fault_random, swarm->fault_weight_sum);
+    uint32_t kind = 0;
+    while (at >= swarm->fault_weight[kind]) {
+        at -= swarm->fault_weight[kind++];
+    }
+    world->stats->faults[kind]++;
+    TRACE(world, NULL, "fault %s", names[kind]);
+    report_hash(world, kind);
+    strike(world, (enum fault_kind)kind);
+    faults_plan_next(world);
+}

@@ -1,0 +1,423 @@
+/*
+ * judge.c - the invariants of PAXOS 3 over the logs, judged by the shadows (what is really in
+ * memory and on disk) and by one chosen log of the whole world.
+ */
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+static const struct paxos_ballot no_ballot;
+
+void judge_reset(struct judge *judge)
+{
+    judge->chosen.length = 0;
+    judge->state_length = 0;
+    judge->ballot_count = 0;
+    judge->cluster_id = (struct paxos_id){0};
+    for (size_t i = 0; i < judge->state_capacity; i++) {
+        judge->state_digest[i] = (struct cs_digest){0};
+    }
+}
+
+void judge_fini(struct judge *judge)
+{
+    free(judge->chosen.chains);
+    free(judge->chosen_ballot);
+    free(judge->state_digest);
+    free(judge->ballots);
+    judge->chosen = (struct shadow_log){0};
+}
+
+static int compare(struct paxos_ballot left, struct paxos_ballot right)
+{
+    return paxos_ballot_compare(left, right);
+}
+
+struct ballot_fact *judge_ballot(struct judge *judge, struct paxos_ballot ballot)
+{
+    for (size_t i = judge->ballot_count; i-- > 0;) {
+        if (compare(judge->ballots[i].ballot, ballot) == 0) {
+            return &judge->ballots[i];
+        }
+    }
+    if (judge->ballot_count == judge->ballot_capacity) {
+        judge->ballot_capacity = judge->ballot_capacity * 2 + 64;
+        judge->ballots =
+            realloc(judge->ballots, judge->ballot_capacity * sizeof *judge->ballots);
+        CHECK(judge->ballots != NULL);
+    }
+    struct ballot_fact *fact = &judge->ballots[judge->ballot_count++];
+    *fact = (struct ballot_fact){.ballot = ballot, .seat = NODES_MAX};
+    return fact;
+}
+
+/* ---- records ------------------------------------------------------------------------------ */
+
+void judge_append(struct world *world, struct node *node)
+{
+    struct shadow *shadow = &node->shadow;
+    struct paxos_view view = replica_view(node->replica);
+    cs_slot first = 0;
+    if (view.last_token != shadow->memory_token + 1) {
+        report_fail(world, "2.2", node, 0, view.promised,
+                    "record %llu follows record %llu",
+                    (unsigned long long)view.last_token,
+                    (unsigned long long)shadow->memory_token);
+    }
+    shadow_append(shadow, replica_core(node->replica), &view, &first);
+    if (first <= node->decided) {
+        report_fail(world, "I7", node, first, view.promised,
+                    "a record replaces slots from %llu, but %llu were decided here",
+                    (unsigned long long)first, (unsigned long long)node->decided);
+    }
+}
+
+/* How many slots the node durably holds that were chosen under no larger ballot than it has
+ * accepted: it may have voted for these. */
+static cs_slot held_of(const struct judge *judge, const struct shadow_log *log)
+{
+    cs_slot slot = shadow_common(log, &judge->chosen);
+    while (slot > 0 && compare(judge->chosen_ballot[slot], log->accepted) > 0) {
+        slot--;
+    }
+    return slot;
+}
+
+/* Slots of `log` that a quorum durably holds with the same accepted ballot (I2). */
+static cs_slot chosen_of(const struct world *world, const struct shadow_log *log)
+{
+    cs_slot common[NODES_MAX] = {0};
+    uint32_t count = world->swarm.node_count;
+    uint32_t quorum = paxos_quorum_accept(count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct shadow_log *other = &world->nodes[i].shadow.durable;
+        if (compare(other->accepted, log->accepted) == 0) {
+            common[i] = shadow_common(log, other);
+        }
+        // Keep them sorted, longest first.
+        for (uint32_t j = i; j > 0 && common[j] > common[j - 1]; j--) {
+            cs_slot swapped = common[j];
+            common[j] = common[j - 1];
+            common[j - 1] = swapped;
+        }
+    }
+    return common[quorum - 1];
+}
+
+static void
+extend_chosen(struct judge *judge, const struct shadow_log *log, cs_slot length)
+{
+    while (judge->chosen.length < length) {
+        cs_slot slot = judge->chosen.length + 1;
+        shadow_log_push(&judge->chosen, shadow_chain(log, slot));
+        if (slot >= judge->chosen_capacity) {
+            judge->chosen_capacity = (size_t)slot * 2 + 256;
+            judge->chosen_ballot =
+                realloc(judge->chosen_ballot,
+                        judge->chosen_capacity * sizeof *judge->chosen_ballot);
+            CHECK(judge->chosen_ballot != NULL);
+        }
+        judge->chosen_ballot[slot] = log->accepted;
+    }
+}
+
+static void judge_chosen(struct world *world, struct node *node)
+{
+    struct judge *judge = &world->judge;
+    const struct shadow_log *log = &node->shadow.durable;
+    cs_slot length = chosen_of(world, log);
+    cs_slot common = shadow_common(log, &judge->chosen);
+    if (common < length && common < judge->chosen.length) {
+        report_fail(world, "I2", node, common + 1, log->accepted,
+                    "two entries are chosen at one slot; the other under %s",
+                    report_ballot(judge->chosen_ballot[common + 1]));
+        return;
+    }
+    extend_chosen(judge, log, length);
+}
+
+static void judge_config(struct world *world, const struct node *node)
+{
+    struct paxos_id *known = &world->judge.cluster_id;
+    struct paxos_id own = node->shadow.durable.cluster_id;
+    bool is_known = known->high != 0 || known->low != 0;
+    if (own.high == 0 && own.low == 0) {
+        return;
+    }
+    if (is_known && (own.high != known->high || own.low != known->low)) {
+        report_fail(world, "I16", node, 0, no_ballot, "two clusters were formed (C8)");
+    }
+    *known = own;
+}
+
+/* I5: accepted = b says that the whole log that b's leader synced is here. */
+static void
+judge_flip(struct world *world, const struct node *node, struct paxos_ballot before)
+{
+    const struct shadow_log *log = &node->shadow.durable;
+    if (compare(before, log->accepted) == 0) {
+        return;
+    }
+    const struct ballot_fact *fact = judge_ballot(&world->judge, log->accepted);
+    if (!fact->is_leading) {
+        return;
+    }
+    bool is_whole = log->length >= fact->sync_length &&
+                    digest_is(shadow_chain(log, fact->sync_length), fact->sync_chain);
+    if (!is_whole) {
+        report_fail(world, "I5", node, fact->sync_length, log->accepted,
+                    "accepted without the %llu slots its leader synced (%llu here)",
+                    (unsigned long long)fact->sync_length,
+                    (unsigned long long)log->length);
+    }
+}
+
+static void
+judge_record(struct world *world, struct node *node, const struct shadow_log *before)
+{
+    const struct shadow_log *log = &node->shadow.durable;
+    if (compare(log->promised, before->promised) < 0 ||
+        compare(log->accepted, before->accepted) < 0 ||
+        compare(log->accepted, log->promised) > 0) {
+        report_fail(world, "I4", node, log->length, log->promised,
+                    "durable promised %s accepted %s after promised %s accepted %s",
+                    report_ballot(log->promised), report_ballot(log->accepted),
+                    report_ballot(before->promised), report_ballot(before->accepted));
+    }
+    judge_flip(world, node, before->accepted);
+}
+
+static void settle(struct world *world, struct node *node, uint64_t token)
+{
+    struct shadow *shadow = &node->shadow;
+    const struct judge *judge = &world->judge;
+    cs_slot held = held_of(judge, &shadow->durable);
+    node->held = held > node->held ? held : node->held;
+    struct shadow_log before = shadow->durable;
+    while (shadow_settle_one(shadow, token)) {
+        judge_record(world, node, &before);
+        before = shadow->durable;
+    }
+    judge_config(world, node);
+    judge_chosen(world, node);
+    if (shadow_common(&shadow->durable, &judge->chosen) < node->held) {
+        report_fail(world, "I6", node, node->held, shadow->durable.accepted,
+                    "chosen slots to %llu were voted for here and are gone (log to %llu)",
+                    (unsigned long long)node->held,
+                    (unsigned long long)shadow->durable.length);
+    }
+}
+
+void judge_durable(struct world *world, struct node *node, uint64_t token)
+{
+    if (token > node->shadow.memory_token || token < node->shadow.durable_token) {
+        report_fail(world, "2.2", node, 0, no_ballot,
+                    "the log says token %llu is durable", (unsigned long long)token);
+        return;
+    }
+    settle(world, node, token);
+}
+
+/* ---- starts ------------------------------------------------------------------------------- */
+
+/* I11, I21: exactly what was durable, and possibly the one block that was on the way. */
+void judge_recovery(struct world *world,
+                    struct node *node,
+                    const struct wal_recovery *recovery)
+{
+    struct shadow *shadow = &node->shadow;
+    const struct paxos_recovered *core = &recovery->core;
+    if (core->token < shadow->durable_token || core->token > shadow->memory_token) {
+        report_fail(world, "I11", node, core->length, core->promised,
+                    "recovered record %llu; %llu was durable, %llu the last one",
+                    (unsigned long long)core->token,
+                    (unsigned long long)shadow->durable_token,
+                    (unsigned long long)shadow->memory_token);
+        return;
+    }
+    settle(world, node, core->token);
+    shadow_crash(shadow);
+    const struct shadow_log *log = &shadow->durable;
+    bool is_same = compare(core->promised, log->promised) == 0 &&
+                   compare(core->accepted, log->accepted) == 0 &&
+                   core->length == log->length && core->decided <= core->length &&
+                   core->base <= core->decided &&
+                   digest_is(core->base_chain, shadow_chain(log, core->base));
+    if (!is_same || (node->boot > 0 && recovery->is_fresh)) {
+        report_fail(
+            world, "I21", node, core->length, core->promised,
+            "recovered promised %s accepted %s length %llu; durable were %s, %s, %llu",
+            report_ballot(core->promised), report_ballot(core->accepted),
+            (unsigned long long)core->length, report_ballot(log->promised),
+            report_ballot(log->accepted), (unsigned long long)log->length);
+        return;
+    }
+    if (recovery->boot <= node->boot) {
+        report_fail(world, "2.2", node, 0, no_ballot, "boot %llu comes after boot %llu",
+                    (unsigned long long)recovery->boot, (unsigned long long)node->boot);
+    }
+    if (shadow_common(log, &world->judge.chosen) < core->decided) {
+        report_fail(world, "I7", node, core->decided, core->promised,
+                    "recovered as decided what is not chosen");
+    }
+}
+
+/* ---- after a turn ------------------------------------------------------------------------- */
+
+/* What a node has in memory must be what it has handed to its log (2.2, 2.5). */
+static void
+judge_memory(struct world *world, struct node *node, const struct paxos_view *view)
+{
+    const struct shadow_log *log = &node->shadow.memory;
+    bool is_same = compare(view->promised, log->promised) == 0 &&
+                   compare(view->accepted, log->accepted) == 0 &&
+                   view->length == log->length &&
+                   digest_is(paxos_chain_at(replica_core(node->replica), view->length),
+                             shadow_chain(log, log->length));
+    if (!is_same) {
+        report_fail(
+            world, "2.2", node, view->length, view->promised,
+            "promised %s accepted %s length %llu in memory were never handed to the log",
+            report_ballot(view->promised), report_ballot(view->accepted),
+            (unsigned long long)view->length);
+    }
+}
+
+static void
+judge_decided(struct world *world, struct node *node, const struct paxos_view *view)
+{
+    const struct shadow_log *chosen = &world->judge.chosen;
+    if (view->decided < node->decided) {
+        report_fail(world, "I7", node, view->decided, view->promised,
+                    "decided went back from %llu to %llu",
+                    (unsigned long long)node->decided, (unsigned long long)view->decided);
+    }
+    if (view->decided > node->decided &&
+        (view->decided > chosen->length ||
+         shadow_common(&node->shadow.memory, chosen) < view->decided)) {
+        report_fail(world, "I7", node, view->decided, view->promised,
+                    "decided to %llu, but chosen are %llu and common %llu",
+                    (unsigned long long)view->decided, (unsigned long long)chosen->length,
+                    (unsigned long long)shadow_common(&node->shadow.memory, chosen));
+    }
+    node->decided = view->decided;
+}
+
+/* I8: the state is a function of the slots applied. */
+static void
+judge_state(struct world *world, struct node *node, const struct paxos_view *view)
+{
+    struct judge *judge = &world->judge;
+    cs_slot applied = replica_applied(node->replica);
+    if (applied == node->applied) {
+        return;
+    }
+    if (applied < node->applied || applied > view->decided) {
+        report_fail(world, "I8", node, applied, view->promised,
+                    "applied %llu after %llu, decided %llu", (unsigned long long)applied,
+                    (unsigned long long)node->applied, (unsigned long long)view->decided);
+        return;
+    }
+    node->applied = applied;
+    if (applied >= judge->state_capacity) {
+        size_t capacity = (size_t)applied * 2 + 256;
+        judge->state_digest =
+            realloc(judge->state_digest, capacity * sizeof *judge->state_digest);
+        CHECK(judge->state_digest != NULL);
+        memset(judge->state_digest + judge->state_capacity, 0,
+               (capacity - judge->state_capacity) * sizeof *judge->state_digest);
+        judge->state_capacity = capacity;
+    }
+    struct cs_digest digest = kv_digest(replica_state(node->replica));
+    struct cs_digest *known = &judge->state_digest[applied];
+    if (known->high == 0 && known->low == 0) {
+        *known = digest;
+    } else if (known->high != digest.high || known->low != digest.low) {
+        report_fail(world, "I8", node, applied, view->promised,
+                    "two nodes have applied slot %llu and differ",
+                    (unsigned long long)applied);
+    }
+}
+
+void judge_turn(struct world *world, struct node *node)
+{
+    struct paxos_view view = replica_view(node->replica);
+    uint32_t halt = replica_halt(node->replica);
+    if (halt != PAXOS_HALT_NONE) {
+        report_fail(world, "halt", node, view.decided, view.promised,
+                    "halts (%s), shown by n%u, though no disk was damaged",
+                    paxos_halt_name(halt), replica_halt_peer(node->replica));
+        return;
+    }
+    judge_memory(world, node, &view);
+    judge_decided(world, node, &view);
+    judge_state(world, node, &view);
+    report_hash(world, view.decided << 32 ^ view.length << 8 ^ view.role);
+    report_hash(world, (uint64_t)view.promised.round << 32 ^ view.promised.node);
+}
+
+/* I9: the answer goes out while a quorum durably holds what it rests on. */
+void judge_acked(struct world *world, struct node *node)
+{
+    cs_slot slot = replica_view(node->replica).decided;
+    const struct shadow_log *chosen = &world->judge.chosen;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        const struct shadow_log *log = &world->nodes[i].shadow.durable;
+        count += slot <= log->length && slot <= chosen->length &&
+                 digest_is(shadow_chain(log, slot), shadow_chain(chosen, slot));
+    }
+    if (count < paxos_quorum_accept(world->swarm.node_count)) {
+        report_fail(world, "I9", node, slot, no_ballot,
+                    "a write is acknowledged and only %u nodes durably hold slot %llu",
+                    count, (unsigned long long)slot);
+    }
+}
+
+/* ---- role changes ------------------------------------------------------------------------- */
+
+/* I1, I3: phase 1 has ended. */
+static void
+judge_leading(struct world *world, struct node *node, const struct paxos_trace *trace)
+{
+    struct judge *judge = &world->judge;
+    const struct shadow_log *log = &node->shadow.memory;
+    struct ballot_fact *fact = judge_ballot(judge, trace->ballot);
+    if (fact->is_leading || trace->ballot.node != node->seat + 1 ||
+        trace->slot > log->length) {
+        report_fail(world, "I1", node, trace->slot, trace->ballot,
+                    "ballot %s leads twice, or is not this node's",
+                    report_ballot(trace->ballot));
+        return;
+    }
+    fact->is_leading = true;
+    fact->seat = node->seat;
+    fact->boot = node->boot;
+    fact->sync_length = trace->slot;
+    fact->sync_chain = shadow_chain(log, trace->slot);
+    cs_slot slot = judge->chosen.length;
+    while (slot > 0 && compare(judge->chosen_ballot[slot], trace->ballot) >= 0) {
+        slot--;
+    }
+    if (shadow_common(log, &judge->chosen) < slot) {
+        report_fail(world, "I3", node, slot, trace->ballot,
+                    "leads without slot %llu, chosen under %s", (unsigned long long)slot,
+                    report_ballot(judge->chosen_ballot[slot]));
+    }
+}
+
+void judge_trace(struct world *world, struct node *node, const struct paxos_trace *trace)
+{
+    TRACE(world, node, "%s ballot=%s slot=%llu peer=%u", paxos_trace_name(trace->kind),
+          report_ballot(trace->ballot), (unsigned long long)trace->slot, trace->peer);
+    if (trace->kind < STATS_TRACES_MAX) {
+        world->stats->traces[trace->kind]++;
+    }
+    report_hash(world, (uint64_t)trace->kind << 56 ^ trace->slot);
+    if (trace->kind == PAXOS_TRACE_LEADING) {
+        world->stats->leaders++;
+        judge_leading(world, node, trace);
+    }
+}

@@ -1,0 +1,195 @@
+/*
+ * liveness.c - the second phase: faults end for a chosen core, a quorum at least; the rest stays
+ * down, cut off or half connected. Within LIVENESS_BOUND_US the core must serve everybody (L1,
+ * L2), then agree on one state (L3) under one leader that does not change (L4).
+ */
+#include "sim/world.h"
+
+enum liveness_shape {
+    LIVENESS_REST_DOWN = 0,
+    LIVENESS_REST_CUT,
+    LIVENESS_REST_HALF_CONNECTED,
+    LIVENESS_STAR, // everybody is in the core, but reaches only one hub (L2)
+    LIVENESS_SHAPES,
+};
+
+enum { STAR_PERMILLE = 150 };
+
+static uint32_t draw_core(struct world *world)
+{
+    struct random *random = &world->fault_random;
+    uint32_t count = world->swarm.node_count;
+    uint32_t wanted =
+        (uint32_t)random_between(random, paxos_quorum_promise(count), count);
+    uint32_t mask = (1u << count) - 1;
+    while (wanted < count) {
+        uint32_t out = (uint32_t)random_below(random, count);
+        wanted += mask >> out & 1;
+        mask &= ~(1u << out);
+    }
+    return mask;
+}
+
+static void make_whole(struct world *world, struct node *node)
+{
+    struct sim_clock *clock = &node->clock;
+    node->crash_plan = CRASH_NOT;
+    node->log.slowness = 1;
+    node_resume(world, node);
+    clock_set_rate(world, node, clock->usual_ppm);
+    if (!node->is_up) {
+        events_plan(&world->events, world->now_us, SIM_RESTART, node->seat, node->life);
+    }
+}
+
+static void leave_out(struct world *world, struct node *node, enum liveness_shape shape)
+{
+    if (shape == LIVENESS_REST_DOWN) {
+        node->stays_down = true;
+        node_crash(world, node, false);
+        // A restart planned before finds another life.
+        node->life++;
+    } else {
+        make_whole(world, node);
+    }
+}
+
+void liveness_begin(struct world *world)
+{
+    struct random *random = &world->fault_random;
+    uint32_t count = world->swarm.node_count;
+    world->network.is_calm = true;
+    world->network.loss_permille = 0;
+    enum liveness_shape shape = (enum liveness_shape)random_below(random, LIVENESS_STAR);
+    world->liveness.core_mask = draw_core(world);
+    if (count >= 3 && random_permille(random, STAR_PERMILLE)) {
+        shape = LIVENESS_STAR;
+        world->liveness.core_mask = (1u << count) - 1;
+        shapes_star(world, (uint32_t)random_below(random, count));
+    } else {
+        shapes_core(world, world->liveness.core_mask,
+                    shape == LIVENESS_REST_HALF_CONNECTED);
+    }
+    world->stats->liveness_shapes[shape]++;
+    TRACE(world, NULL, "liveness core=%x shape=%d", world->liveness.core_mask,
+          (int)shape);
+    for (uint32_t i = 0; i < count; i++) {
+        struct node *node = &world->nodes[i];
+        if (world->liveness.core_mask >> i & 1) {
+            make_whole(world, node);
+            events_plan(&world->events, world->now_us + 100 * MS, SIM_PROBE, i, 0);
+        } else {
+            leave_out(world, node, shape);
+        }
+    }
+}
+
+static struct node *core_leader(struct world *world, uint32_t *out_count)
+{
+    struct node *leader = NULL;
+    *out_count = 0;
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if ((world->liveness.core_mask >> i & 1) && node_is_leading(node)) {
+            leader = node;
+            ++*out_count;
+        }
+    }
+    return leader;
+}
+
+void liveness_judge(struct world *world)
+{
+    uint32_t leader_count = 0;
+    (void)core_leader(world, &leader_count);
+    if (leader_count != 1) {
+        report_fail(world, "L1", NULL, 0, NO_BALLOT,
+                    "%u leaders after %llu s without faults", leader_count,
+                    (unsigned long long)(LIVENESS_BOUND_US / SECOND));
+    }
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        if ((world->liveness.core_mask >> i & 1) && !world->liveness.probe_done[i]) {
+            report_fail(world, "L1", &world->nodes[i], 0, NO_BALLOT,
+                        "no fresh write succeeds here after %llu s without faults",
+                        (unsigned long long)(LIVENESS_BOUND_US / SECOND));
+        }
+    }
+    world->liveness.is_judged = true;
+}
+
+void liveness_trace(struct world *world,
+                    const struct node *node,
+                    const struct paxos_trace *trace)
+{
+    bool is_change =
+        trace->kind == PAXOS_TRACE_TAKE_OVER || trace->kind == PAXOS_TRACE_STEP_DOWN;
+    if (world->liveness.is_judged && (world->liveness.core_mask >> node->seat & 1) &&
+        is_change) {
+        report_fail(world, "L4", node, 0, trace->ballot,
+                    "%s though nothing is wrong and a leader was there",
+                    paxos_trace_name(trace->kind));
+    }
+}
+
+/* All keys as one node of the core has them are read last, by everybody's history. */
+static void read_everything(struct world *world, struct node *node)
+{
+    struct history *history = &world->history;
+    const struct kv *kv = replica_state(node->replica);
+    struct kv_item item = {0};
+    struct cs_view after = {0};
+    while (kv_next(kv, after, &item) == CS_OK) {
+        uint32_t key = 0;
+        for (size_t i = 1; i < item.key.bytes; i++) {
+            key = key * 10 + (uint32_t)(item.key.data[i] - '0');
+        }
+        struct operation operation = {
+            .client = CLIENTS_MAX,
+            .node = node->seat,
+            .kind = REQUEST_GET,
+            .key = key,
+            .is_answered = true,
+            .status = CS_OK,
+            .life = node->life,
+            .invoked = ++history->order,
+            .floor_revision = history->acked_revision,
+            .revision = kv_revision(kv),
+            .item_revision = item.modified_revision,
+            .version = item.version,
+        };
+        operation.returned = ++history->order;
+        uint32_t index = history_add(history, &operation);
+        history_judge_answer(world, node, &history->operations[index], item.value);
+        after = item.key;
+    }
+}
+
+void liveness_end(struct world *world)
+{
+    uint32_t leader_count = 0;
+    struct node *leader = core_leader(world, &leader_count);
+    if (leader == NULL || leader_count != 1) {
+        report_fail(world, "L4", NULL, 0, NO_BALLOT, "%u leaders at the end",
+                    leader_count);
+        return;
+    }
+    struct cs_digest digest = kv_digest(replica_state(leader->replica));
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if (!(world->liveness.core_mask >> i & 1)) {
+            continue;
+        }
+        if (!node->is_up) {
+            report_fail(world, "L3", node, 0, NO_BALLOT, "is not up at the end");
+            return;
+        }
+        struct cs_digest own = kv_digest(replica_state(node->replica));
+        if (own.high != digest.high || own.low != digest.low) {
+            report_fail(world, "L3", node, replica_applied(node->replica), NO_BALLOT,
+                        "has applied %llu slots at the end, its leader n%u %llu",
+                        (unsigned long long)replica_applied(node->replica), leader->seat,
+                        (unsigned long long)replica_applied(leader->replica));
+        }
+    }
+    read_everything(world, leader);
+}

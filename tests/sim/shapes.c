@@ -1,0 +1,213 @@
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#define PAUSE_OF_PARTITION_US (4 * SECOND)
+
+enum shape {
+    SHAPE_QUORUM_LOSS = 0, // all reach one hub, which does not lead, and nobody else
+    SHAPE_CONSTRAINED,     // the leader is cut off, the others reach only one hub
+    SHAPE_CHAINED,         // a line
+    SHAPE_BRIDGE,          // two halves, and one node that reaches both
+    SHAPE_STAR,            // all reach one hub, whoever leads
+    SHAPE_RING,
+    SHAPES,
+};
+
+static void cut_all(struct world *world)
+{
+    for (uint32_t from = 0; from < NODES_MAX; from++) {
+        for (uint32_t to = 0; to < NODES_MAX; to++) {
+            world->network.links[from][to].is_cut = true;
+        }
+    }
+}
+
+static void join(struct world *world, uint32_t left, uint32_t right)
+{
+    world->network.links[left][right].is_cut = false;
+    world->network.links[right][left].is_cut = false;
+}
+
+static void make_whole(struct world *world)
+{
+    for (uint32_t from = 0; from < NODES_MAX; from++) {
+        for (uint32_t to = 0; to < NODES_MAX; to++) {
+            world->network.links[from][to].is_cut = false;
+            world->network.links[from][to].clogged_until_us = 0;
+        }
+    }
+}
+
+/* A new state of the network begins, over what was before; it heals by itself. */
+static void begin(struct world *world)
+{
+    struct network *network = &world->network;
+    uint64_t for_us = random_skewed(&world->fault_random, 20 * MS, PAUSE_OF_PARTITION_US);
+    network->fault_number++;
+    make_whole(world);
+    events_plan(&world->events, world->now_us + for_us, SIM_HEAL, 0,
+                network->fault_number);
+}
+
+void shapes_heal(struct world *world)
+{
+    make_whole(world);
+    world->network.loss_permille =
+        world->network.is_calm ? 0 : world->swarm.loss_permille;
+}
+
+/* Sides by the bits of `mask`. */
+static void split(struct world *world, uint32_t mask)
+{
+    for (uint32_t from = 0; from < world->swarm.node_count; from++) {
+        for (uint32_t to = 0; to < world->swarm.node_count; to++) {
+            bool is_across = (mask >> from & 1) != (mask >> to & 1);
+            world->network.links[from][to].is_cut = is_across;
+        }
+    }
+}
+
+void shapes_partition(struct world *world)
+{
+    begin(world);
+    uint32_t all = (1u << world->swarm.node_count) - 1;
+    uint32_t mask = (uint32_t)random_below(&world->fault_random, all + 1);
+    split(world, mask);
+    TRACE(world, NULL, "fault partition mask=%x", mask);
+}
+
+void shapes_isolate(struct world *world, uint32_t seat)
+{
+    begin(world);
+    split(world, 1u << seat);
+    TRACE(world, NULL, "fault isolate n%u", seat);
+}
+
+void shapes_cut_one_way(struct world *world)
+{
+    begin(world);
+    struct random *random = &world->fault_random;
+    uint32_t count = world->swarm.node_count;
+    uint64_t cuts = random_between(random, 1, count);
+    for (uint64_t i = 0; i < cuts; i++) {
+        uint32_t from = (uint32_t)random_below(random, count);
+        uint32_t to = (uint32_t)random_below(random, count);
+        world->network.links[from][to].is_cut = true;
+        TRACE(world, NULL, "fault one-way n%u -x-> n%u", from, to);
+    }
+}
+
+static void make_star(struct world *world, uint32_t hub, uint32_t without)
+{
+    cut_all(world);
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        if (i != hub && i != without) {
+            join(world, i, hub);
+        }
+    }
+}
+
+static void make_line(struct world *world, bool is_closed)
+{
+    uint32_t order[NODES_MAX];
+    uint32_t count = world->swarm.node_count;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = (uint32_t)random_below(&world->fault_random, i + 1);
+        order[i] = order[at];
+        order[at] = i;
+    }
+    cut_all(world);
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        join(world, order[i], order[i + 1]);
+    }
+    if (is_closed) {
+        join(world, order[0], order[count - 1]);
+    }
+}
+
+static void make_bridge(struct world *world, uint32_t bridge)
+{
+    uint32_t mask = (uint32_t)random_draw(&world->fault_random);
+    split(world, mask);
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        join(world, i, bridge);
+    }
+}
+
+static uint32_t find_leader(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        if (node_is_leading(&world->nodes[i])) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+void shapes_named(struct world *world)
+{
+    static const char *const names[] = {"quorum-loss", "constrained", "chained",
+                                        "bridge",      "star",        "ring"};
+    begin(world);
+    struct random *random = &world->fault_random;
+    uint32_t count = world->swarm.node_count;
+    uint32_t leader = find_leader(world);
+    uint32_t shape = (uint32_t)random_below(random, SHAPES);
+    uint32_t hub = (uint32_t)random_below(random, count);
+    uint32_t other =
+        count == 1 ? 0 : (leader + 1 + (uint32_t)random_below(random, count - 1)) % count;
+    switch ((enum shape)shape) {
+    case SHAPE_QUORUM_LOSS:
+        make_star(world, other, NODES_MAX);
+        break;
+    case SHAPE_CONSTRAINED:
+        make_star(world, other, leader);
+        break;
+    case SHAPE_CHAINED:
+        make_line(world, false);
+        break;
+    case SHAPE_RING:
+        make_line(world, true);
+        break;
+    case SHAPE_BRIDGE:
+        make_bridge(world, hub);
+        break;
+    case SHAPE_STAR:
+        make_star(world, hub, NODES_MAX);
+        break;
+    case SHAPES:
+        break;
+    }
+    world->stats->shapes[shape]++;
+    TRACE(world, NULL, "fault shape %s hub=n%u leader=n%u", names[shape], hub, leader);
+}
+
+void shapes_core(struct world *world, uint32_t core_mask, bool is_half_connected)
+{
+    struct random *random = &world->fault_random;
+    uint32_t count = world->swarm.node_count;
+    bool is_heard = random_permille(random, 500);
+    world->network.fault_number++;
+    make_whole(world);
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t j = 0; j < count; j++) {
+            bool is_in = core_mask >> i & 1;
+            if (!is_in || i == j) {
+                continue;
+            }
+            bool is_core_link = core_mask >> j & 1;
+            bool is_outward_cut = !is_core_link && (!is_half_connected || is_heard);
+            bool is_inward_cut = !is_core_link && (!is_half_connected || !is_heard);
+            world->network.links[i][j].is_cut = is_outward_cut;
+            world->network.links[j][i].is_cut = is_core_link ? false : is_inward_cut;
+        }
+    }
+}
+
+void shapes_star(struct world *world, uint32_t hub)
+{
+    world->network.fault_number++;
+    make_whole(world);
+    make_star(world, hub, NODES_MAX);
+}

@@ -1,0 +1,95 @@
+#include "sim/world.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static uint32_t never_count;
+
+static void row(const char *group, const char *name, uint64_t count)
+{
+    (void)printf("  %-10s %-22s %12" PRIu64 "\n", group, name, count);
+    never_count += count == 0;
+}
+
+static void print_ratio(const char *name, uint64_t part, uint64_t whole)
+{
+    (void)printf("  %-33s %11" PRIu64 "%%\n", name, whole == 0 ? 0 : part * 100 / whole);
+}
+
+static void print_world(const struct stats *stats)
+{
+    row("seeds", "all", stats->seeds);
+    for (uint32_t i = 1; i <= NODES_MAX; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "of %u nodes", i);
+        row("seeds", name, stats->sizes[i]);
+    }
+    row("events", "all", stats->events);
+    row("operations", "all", stats->operations);
+    row("operations", "writes applied", stats->operations_written);
+    row("operations", "reads answered", stats->operations_read);
+    row("operations", "outcome unknown", stats->operations_unknown);
+    row("operations", "local reads", stats->local_reads);
+    row("operations", "search steps", stats->search_steps);
+    print_ratio("conditions that held", stats->condition_held,
+                stats->condition_held + stats->condition_failed);
+    row("node", "starts", stats->starts);
+    row("node", "starts with a log", stats->restarts_with_log);
+    row("node", "leaderships", stats->leaders);
+}
+
+static void print_parts(const struct stats *stats)
+{
+    row("frames", "sent", stats->frames_sent);
+    row("frames", "lost", stats->frames_lost);
+    row("frames", "cut", stats->frames_cut);
+    row("frames", "over high-water mark", stats->frames_over_mark);
+    row("frames", "doubled", stats->frames_doubled);
+    row("frames", "replayed", stats->frames_replayed);
+    row("frames", "corrupted", stats->frames_corrupted);
+    row("frames", "to nobody", stats->frames_to_nobody);
+    row("log", "records", stats->records);
+    row("log", "commits", stats->commits);
+    row("log", "seals", stats->seals);
+    row("log", "segments", stats->segments);
+    row("log", "reads for peers", stats->log_reads);
+    row("log", "torn blocks cut", stats->torn_blocks);
+    row("log", "crashes in open", stats->crashes_in_open);
+}
+
+static void print_kinds(const struct stats *stats)
+{
+    static const char *const shapes[] = {"quorum-loss", "constrained", "chained",
+                                         "bridge",      "star",        "ring"};
+    static const char *const liveness[] = {"rest down", "rest cut", "rest half connected",
+                                           "star"};
+    for (uint32_t i = 0; i < FAULT_KINDS; i++) {
+        row("fault", faults_name(i), stats->faults[i]);
+    }
+    for (uint32_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        row("shape", shapes[i], stats->shapes[i]);
+    }
+    for (uint32_t i = 0; i < sizeof liveness / sizeof liveness[0]; i++) {
+        row("liveness", liveness[i], stats->liveness_shapes[i]);
+    }
+    for (uint32_t i = 1; i < PAXOS_MESSAGE_TYPES; i++) {
+        row("message", paxos_message_name(i), stats->messages[i]);
+    }
+    row("message", "FORWARD", stats->forwards);
+    row("message", "REFUSED", stats->refusals);
+    for (uint32_t i = 1; i <= PAXOS_TRACE_NACKED; i++) {
+        row("trace", paxos_trace_name(i), stats->traces[i]);
+    }
+    for (int i = 0; i < CS_STATUS_COUNT; i++) {
+        row("answer", status_word((enum cs_status)i), stats->statuses[i]);
+    }
+}
+
+void stats_print(const struct stats *stats)
+{
+    never_count = 0;
+    print_world(stats);
+    print_parts(stats);
+    print_kinds(stats);
+    (void)printf("  %u rows are 0: they never happened\n", never_count);
+}

@@ -1,0 +1,65 @@
+/*
+ * stats.h - how often each thing happened in all seeds run: what never happens is not tested.
+ *
+ * Thread: any one at a time.
+ */
+#ifndef CONSENS_TESTS_SIM_STATS_H
+#define CONSENS_TESTS_SIM_STATS_H
+
+#include "base/status.h"
+
+#include <consens/paxos.h>
+#include <stdint.h>
+
+enum {
+    STATS_FAULTS_MAX = 32,
+    STATS_TRACES_MAX = 32,
+    STATS_NODES_MAX = 8,
+    STATS_SHAPES_MAX = 8,
+};
+
+struct stats {
+    uint64_t seeds;
+    uint64_t simulated_us;
+    uint64_t events;
+    uint64_t operations;
+    uint64_t operations_written; // definitely applied
+    uint64_t operations_read;    // linearizable, answered
+    uint64_t operations_unknown;
+    uint64_t local_reads;
+    uint64_t condition_held;
+    uint64_t condition_failed;
+    uint64_t frames_sent;
+    uint64_t frames_lost;
+    uint64_t frames_cut;
+    uint64_t frames_over_mark;
+    uint64_t frames_doubled;
+    uint64_t frames_replayed;
+    uint64_t frames_corrupted;
+    uint64_t frames_to_nobody;
+    uint64_t commits;
+    uint64_t records;
+    uint64_t seals;
+    uint64_t segments;
+    uint64_t log_reads;
+    uint64_t starts;
+    uint64_t restarts_with_log;
+    uint64_t crashes_in_open;
+    uint64_t torn_blocks;
+    uint64_t leaders;
+    uint64_t search_steps;
+    uint64_t faults[STATS_FAULTS_MAX];
+    uint64_t shapes[STATS_SHAPES_MAX];
+    uint64_t messages[PAXOS_MESSAGE_TYPES];
+    uint64_t forwards;
+    uint64_t refusals;
+    uint64_t traces[STATS_TRACES_MAX];
+    uint64_t statuses[CS_STATUS_COUNT];
+    uint64_t sizes[STATS_NODES_MAX]; // seeds by number of nodes
+    uint64_t liveness_shapes[STATS_SHAPES_MAX];
+};
+
+/* The coverage table on stdout; what never happened is listed at its end. */
+void stats_print(const struct stats *stats);
+
+#endif

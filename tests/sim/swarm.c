@@ -1,0 +1,103 @@
+/*
+ * swarm.c - each seed has its own sort of world: which faults are on and how strong, how large
+ * the windows, rings, blocks and values are. A world with everything on finds less than many
+ * with some things on (swarm testing, Groce et al. 2012).
+ */
+#include "sim/world.h"
+
+#include "base/check.h"
+
+static void draw_size(struct swarm *swarm, struct random *random);
+static void draw_network(struct swarm *swarm, struct random *random);
+static void draw_disk(struct swarm *swarm, struct random *random);
+static void draw_core(struct swarm *swarm, struct random *random);
+static void draw_faults(struct swarm *swarm, struct random *random);
+
+void swarm_draw(struct swarm *swarm, uint64_t seed)
+{
+    struct random random;
+    random_init(&random, seed, 1);
+    *swarm = (struct swarm){0};
+    draw_size(swarm, &random);
+    draw_network(swarm, &random);
+    draw_disk(swarm, &random);
+    draw_core(swarm, &random);
+    draw_faults(swarm, &random);
+}
+
+static void draw_size(struct swarm *swarm, struct random *random)
+{
+    static const uint32_t counts[] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 5,
+                                      5, 5, 5, 5, 5, 4, 4, 4, 2, 1};
+    swarm->node_count = counts[random_below(random, sizeof counts / sizeof counts[0])];
+    swarm->client_count = (uint32_t)random_between(random, 3, CLIENTS_MAX);
+    swarm->key_count = (uint32_t)random_skewed(random, 1, KEYS_MAX);
+    swarm->hot_permille = (uint32_t)random_between(random, 0, 400);
+    swarm->operation_target = (uint32_t)random_between(random, 350, 700);
+    swarm->value_bytes_max = (uint32_t)random_skewed(random, 8, 2000);
+    swarm->turn_delay_us =
+        random_permille(random, 300) ? 0 : (uint32_t)random_skewed(random, 1, 2000);
+    swarm->tells_peer_lost = random_permille(random, 500);
+}
+
+/* On in half of the seeds, and then mostly weak. */
+static uint32_t draw_permille(struct random *random, uint32_t most)
+{
+    return random_permille(random, 500) ? 0 : (uint32_t)random_skewed(random, 1, most);
+}
+
+static void draw_network(struct swarm *swarm, struct random *random)
+{
+    swarm->latency_us = (uint32_t)random_skewed(random, 20, 2000);
+    swarm->jitter_us = (uint32_t)random_skewed(random, 1, 5000);
+    swarm->spike_permille = draw_permille(random, 50);
+    swarm->loss_permille = draw_permille(random, 300);
+    swarm->duplicate_permille = draw_permille(random, 300);
+    swarm->replay_permille = draw_permille(random, 100);
+    swarm->corrupt_permille = draw_permille(random, 50);
+    swarm->is_ordered = random_permille(random, 500);
+    swarm->link_frames_max = (uint32_t)random_skewed(random, 16, 2000);
+}
+
+static void draw_disk(struct swarm *swarm, struct random *random)
+{
+    swarm->sync_us = (uint32_t)random_skewed(random, 50, 5000);
+    swarm->sync_jitter_us = (uint32_t)random_skewed(random, 1, 20000);
+    swarm->block_bytes_max = (uint32_t)random_skewed(random, 512, 64 * 1024);
+    swarm->segment_bytes = (uint64_t)4096 << random_between(random, 6, 8);
+}
+
+static void draw_core(struct swarm *swarm, struct random *random)
+{
+    struct paxos_settings *core = &swarm->core;
+    core->heartbeat_ms = 50;
+    core->resend_ms = 100;
+    core->stall_ms = 1000;
+    core->read_retry_ms = 150;
+    core->window_entries = (uint32_t)random_skewed(random, 1, 64);
+    core->window_bytes = random_skewed(random, 64, 64 * 1024);
+    core->ring_entries = 4;
+    while (core->ring_entries < 4 * core->window_entries ||
+           random_permille(random, 300)) {
+        core->ring_entries *= 2;
+    }
+    core->ring_bytes = random_skewed(random, 256, 1024 * 1024);
+    core->message_entries = (uint32_t)random_skewed(random, 1, 32);
+    core->message_bytes = random_skewed(random, 64, 64 * 1024);
+    swarm->batch_commands_max = (uint32_t)random_skewed(random, 1, 64);
+    swarm->batch_bytes_max = (uint32_t)random_skewed(random, 64, 16 * 1024);
+    swarm->requests_waiting_max = (uint32_t)random_skewed(random, 2, 256);
+    swarm->slots_in_flight_max =
+        random_permille(random, 700) ? 0 : (uint32_t)random_between(random, 1, 4);
+}
+
+static void draw_faults(struct swarm *swarm, struct random *random)
+{
+    for (uint32_t i = 0; i < FAULT_KINDS; i++) {
+        bool is_on = random_permille(random, 400);
+        swarm->fault_weight[i] = is_on ? (uint32_t)random_skewed(random, 1, 16) : 0;
+        swarm->fault_weight_sum += swarm->fault_weight[i];
+    }
+    swarm->fault_every_us = random_skewed(random, 150 * MS, 4 * SECOND);
+    swarm->down_us_max = random_skewed(random, 20 * MS, 3 * SECOND);
+}

@@ -1,0 +1,225 @@
+#include "sim/world.h"
+
+#include "base/check.h"
+
+#include <stdlib.h>
+
+#define DISK_BYTES ((uint64_t)256 * 1024 * 1024)
+
+static void reset(struct world *world, uint64_t seed);
+static void happen(struct world *world, const struct sim_event *event);
+static void enter_phase(struct world *world, enum phase phase);
+
+struct world *world_new(struct stats *stats)
+{
+    struct world *world = calloc(1, sizeof *world);
+    CHECK(world != NULL);
+    world->stats = stats;
+    for (uint32_t i = 0; i < NODES_MAX; i++) {
+        struct node *node = &world->nodes[i];
+        node->inbox = calloc(INBOX_MAX, sizeof *node->inbox);
+        CHECK(node->inbox != NULL);
+        node->disk = sim_disk_new(0, DISK_BYTES);
+        node->files = sim_disk_files(node->disk);
+    }
+    return world;
+}
+
+/* Processes that live at the end of a seed end with it. */
+static void end_processes(struct world *world)
+{
+    for (uint32_t i = 0; i < NODES_MAX; i++) {
+        struct node *node = &world->nodes[i];
+        node->stays_down = true;
+        node_crash(world, node, false);
+        // One that failed while it started is not up, and has its log open.
+        logging_close(node);
+        replica_destroy(&node->replica);
+    }
+}
+
+void world_destroy(struct world **world_slot)
+{
+    struct world *world = *world_slot;
+    for (uint32_t i = 0; i < NODES_MAX; i++) {
+        struct node *node = &world->nodes[i];
+        shadow_fini(&node->shadow);
+        sim_disk_destroy(&node->disk);
+        buffer_fini(&node->log.queued);
+        buffer_fini(&node->log.in_flight);
+        free(node->log.queued_bytes);
+        free(node->inbox);
+    }
+    events_fini(&world->events);
+    network_fini(&world->network);
+    history_fini(&world->history);
+    judge_fini(&world->judge);
+    buffer_fini(&world->scratch);
+    buffer_fini(&world->scratch2);
+    free(world);
+    *world_slot = NULL;
+}
+
+bool world_run(struct world *world, uint64_t seed, bool is_tracing)
+{
+    reset(world, seed);
+    world->is_tracing = is_tracing;
+    struct sim_event event;
+    while (world->phase != PHASE_END && !world->violation.is_found &&
+           events_take(&world->events, &event)) {
+        CHECK(event.time_us >= world->now_us);
+        world->now_us = event.time_us;
+        world->event_count++;
+        report_hash(world, event.time_us ^ (uint64_t)event.kind << 56);
+        happen(world, &event);
+        if (world->event_count >= EVENTS_MAX) {
+            report_fail(world, "runaway", NULL, 0, NO_BALLOT,
+                        "more than %d events happened", EVENTS_MAX);
+        }
+    }
+    end_processes(world);
+    world->stats->seeds++;
+    world->stats->simulated_us += world->now_us;
+    world->stats->events += world->event_count;
+    world->stats->sizes[world->swarm.node_count]++;
+    return !world->violation.is_found;
+}
+
+static void reset(struct world *world, uint64_t seed)
+{
+    world->seed = seed;
+    world->now_us = 0;
+    world->phase = PHASE_SAFETY;
+    world->event_count = 0;
+    world->hash = seed;
+    world->violation = (struct violation){0};
+    world->liveness = (struct liveness){.core_mask = UINT32_MAX};
+    swarm_draw(&world->swarm, seed);
+    random_init(&world->net_random, seed, 2);
+    random_init(&world->work_random, seed, 3);
+    random_init(&world->fault_random, seed, 4);
+    random_init(&world->turn_random, seed, 5);
+    random_init(&world->log_random, seed, 6);
+    events_clear(&world->events);
+    network_reset(world);
+    judge_reset(&world->judge);
+    history_reset(&world->history);
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        node_reset(world, &world->nodes[i], i);
+        uint64_t start = random_skewed(&world->turn_random, 1, 500 * MS);
+        events_plan(&world->events, start, SIM_RESTART, i, 0);
+    }
+    clients_reset(world);
+    faults_plan_next(world);
+    events_plan(&world->events, SAFETY_US, SIM_PHASE, 0, PHASE_LIVENESS);
+}
+
+static void happen_at_node(struct world *world, const struct sim_event *event)
+{
+    struct node *node = &world->nodes[event->node];
+    if (event->kind == SIM_TURN) {
+        if (event->time_us == node->turn_at_us) {
+            node_turn(world, node);
+        }
+    } else if (event->kind == SIM_COMMIT_DONE) {
+        logging_commit_done(world, node, event->argument);
+    } else if (event->kind == SIM_COMMIT_SLOW) {
+        logging_commit_slow(world, node, event->argument);
+    } else if (event->kind == SIM_SEAL) {
+        logging_seal(world, node, event->argument);
+    } else if (event->kind == SIM_SEGMENT_DONE) {
+        logging_segment_done(world, node, event->argument);
+    } else if (event->kind == SIM_READ_DONE) {
+        logging_read_done(world, node, (uint32_t)event->argument);
+    } else if (event->kind == SIM_PEER_LOST) {
+        struct inbox_item item = {.kind = INBOX_PEER_LOST,
+                                  .index = (uint32_t)event->argument};
+        (void)node_push(world, node, &item);
+    } else if (event->kind == SIM_RESTART) {
+        if (!node->is_up && !node->stays_down && event->argument == node->life) {
+            node_start(world, node);
+        }
+    } else if (event->kind == SIM_RESUME) {
+        if (event->argument == node->pause_number) {
+            node_resume(world, node);
+        }
+    } else if (event->kind == SIM_CLOCK) {
+        if (event->argument == node->clock.change) {
+            clock_set_rate(world, node, node->clock.usual_ppm);
+        }
+    } else if (event->kind == SIM_DISK_NORMAL) {
+        if (event->argument == node->log.slow_change) {
+            node->log.slowness = 1;
+        }
+    } else {
+        clients_probe(world, node);
+    }
+}
+
+static void happen(struct world *world, const struct sim_event *event)
+{
+    switch ((enum sim_event_kind)event->kind) {
+    case SIM_FRAME:
+        network_arrive(world, (uint32_t)event->argument);
+        return;
+    case SIM_CLIENT:
+        clients_act(world, event->node);
+        return;
+    case SIM_GIVE_UP:
+        clients_give_up(world, (uint32_t)event->argument);
+        return;
+    case SIM_HEAL:
+        if (event->argument == world->network.fault_number) {
+            TRACE(world, NULL, "the network heals");
+            shapes_heal(world);
+        }
+        return;
+    case SIM_FAULT:
+        if (world->phase == PHASE_SAFETY) {
+            faults_strike(world);
+        }
+        return;
+    case SIM_PHASE:
+        enter_phase(world, (enum phase)event->argument);
+        return;
+    case SIM_TURN:
+    case SIM_COMMIT_DONE:
+    case SIM_COMMIT_SLOW:
+    case SIM_SEAL:
+    case SIM_SEGMENT_DONE:
+    case SIM_READ_DONE:
+    case SIM_PEER_LOST:
+    case SIM_RESTART:
+    case SIM_RESUME:
+    case SIM_CLOCK:
+    case SIM_DISK_NORMAL:
+    case SIM_PROBE:
+        happen_at_node(world, event);
+        return;
+    case SIM_EVENT_KINDS:
+        break;
+    }
+}
+
+static void enter_phase(struct world *world, enum phase phase)
+{
+    world->phase = phase;
+    uint64_t now = world->now_us;
+    if (phase == PHASE_LIVENESS) {
+        liveness_begin(world);
+        events_plan(&world->events, now + LIVENESS_BOUND_US, SIM_PHASE, 0, PHASE_SETTLED);
+    } else if (phase == PHASE_SETTLED) {
+        liveness_judge(world);
+        events_plan(&world->events, now + SETTLED_US, SIM_PHASE, 0, PHASE_END);
+    } else {
+        uint32_t count = world->history.count;
+        liveness_end(world);
+        if (count < OPERATIONS_MIN) {
+            report_fail(world, "workload", NULL, 0, NO_BALLOT, "only %u operations",
+                        count);
+        }
+        if (!world->violation.is_found) {
+            history_judge(world);
+        }
+    }
+}

@@ -1,0 +1,519 @@
+/*
+ * world.h - one simulated cluster: its time, nodes, network, disks, clients, faults and judges,
+ * and the borders between the files of this folder.
+ *
+ *   world.c     the loop: take the next event, let it happen, judge
+ *   swarm.c     what this seed's world is like
+ *   node.c      a process: start, turns of its loop, crash, pause; the replica's ports
+ *   logging.c   a node's log thread over its simulated disk
+ *   clock.c     a node's clock: drifting, jumping, freezing
+ *   network.c   frames between nodes
+ *   shapes.c    who reaches whom: partitions and the named shapes
+ *   faults.c    what goes wrong, and when
+ *   clients.c   operations, answers; history.c what must hold of them
+ *   judge.c     invariants of the logs; claims.c of what is said in messages
+ *   liveness.c  the second phase
+ *   report.c    transcript, trace hash, counters
+ *
+ * All time is in microseconds of the world unless a name says otherwise.
+ *
+ * Thread: any one at a time.
+ */
+#ifndef CONSENS_TESTS_SIM_WORLD_H
+#define CONSENS_TESTS_SIM_WORLD_H
+
+#include "base/bytes.h"
+#include "engine/replica.h"
+#include "lincheck/lincheck.h"
+#include "sim/events.h"
+#include "sim/random.h"
+#include "sim/shadow.h"
+#include "sim/stats.h"
+#include "support/disk.h"
+#include "wal/wal.h"
+#include "wire/peer_message.h"
+
+enum {
+    NODES_MAX = 5,
+    CLIENTS_MAX = 8,
+    KEYS_MAX = 50,
+    INBOX_MAX = 4096, // things waiting for one turn; frames past it are dropped (ZeroMQ)
+    OPERATIONS_MIN = 300,  // a seed has at least so many
+    OPERATIONS_MAX = 3000, // clients stop at so many
+    EVENTS_MAX = 3000000,  // a seed that needs more runs away
+    LOG_READS_MAX_SIM = 16,
+};
+
+#define MS                ((uint64_t)1000)
+#define SECOND            ((uint64_t)1000000)
+#define NEVER             UINT64_MAX
+#define SAFETY_US         (14 * SECOND)
+#define LIVENESS_BOUND_US (5 * SECOND) // within it a core without faults serves everybody
+#define SETTLED_US        (1 * SECOND) // then no leader changes for so long (L4)
+
+enum phase { PHASE_SAFETY = 0, PHASE_LIVENESS, PHASE_SETTLED, PHASE_END };
+
+/* ---- what a seed's world is like --------------------------------------------------------- */
+
+enum fault_kind {
+    FAULT_CRASH = 0,
+    FAULT_CRASH_LEADER,
+    FAULT_CRASH_IN_COMMIT,    // while the block is being written
+    FAULT_CRASH_AFTER_COMMIT, // durable, and nobody knows
+    FAULT_POWER_LOSS,         // of all nodes together
+    FAULT_STOP,               // SIGTERM: hands leadership over, drains
+    FAULT_PAUSE,
+    FAULT_PAUSE_LEADER,
+    FAULT_PARTITION, // symmetric
+    FAULT_ISOLATE_LEADER,
+    FAULT_ONE_WAY,
+    FAULT_SHAPE, // quorum-loss, constrained, chained, bridge, star
+    FAULT_CLOG,
+    FAULT_LOSS_BURST,
+    FAULT_CLOCK_RATE,
+    FAULT_CLOCK_JUMP,
+    FAULT_CLOCK_FREEZE,
+    FAULT_SLOW_DISK,
+    FAULT_DISK_ERROR, // EIO or short write, once: the process ends
+    FAULT_FALSE_PEER_LOST,
+    FAULT_KINDS,
+};
+
+struct swarm {
+    uint32_t node_count;
+    uint32_t client_count;
+    uint32_t key_count;
+    uint32_t hot_permille; // of operations on the first key
+    uint32_t operation_target;
+    uint32_t value_bytes_max;
+    uint32_t turn_delay_us; // of a node's loop, at most
+    // Network.
+    uint32_t latency_us;     // at least
+    uint32_t jitter_us;      // on top, skewed
+    uint32_t spike_permille; // of frames late by up to a second
+    uint32_t loss_permille;
+    uint32_t duplicate_permille;
+    uint32_t replay_permille; // again after seconds
+    uint32_t corrupt_permille;
+    bool is_ordered;          // each link keeps the order
+    uint32_t link_frames_max; // high-water mark
+    // Disk.
+    uint32_t sync_us; // usual time of a commit, at least
+    uint32_t sync_jitter_us;
+    uint32_t block_bytes_max;
+    // Core and replica.
+    struct paxos_settings core;
+    uint32_t batch_commands_max;
+    uint32_t batch_bytes_max;
+    uint32_t requests_waiting_max;
+    uint32_t slots_in_flight_max;
+    uint64_t segment_bytes;
+    // Faults.
+    uint32_t fault_weight[FAULT_KINDS]; // 0: off
+    uint32_t fault_weight_sum;
+    uint64_t fault_every_us; // on average
+    uint64_t down_us_max;    // of a crashed node
+    bool tells_peer_lost;    // a crash closes connections, and that is heard
+};
+
+/* ---- parts -------------------------------------------------------------------------------- */
+
+struct sim_clock {
+    uint64_t base_us;     // of the world ...
+    uint64_t base_own_us; // ... when it showed this
+    uint32_t rate_ppm;    // 1,000,000 is right; 0 is frozen
+    uint32_t usual_ppm;
+    uint64_t change; // number of the last change of rate
+};
+
+enum inbox_kind {
+    INBOX_FRAME = 1,
+    INBOX_DURABLE,
+    INBOX_SLICE,
+    INBOX_REQUEST,
+    INBOX_PEER_LOST,
+    INBOX_DISK_SLOW,
+    INBOX_STOP,
+};
+
+struct inbox_item {
+    uint32_t kind;
+    uint32_t index; // frame, operation, seat, log read
+    uint64_t token; // DURABLE
+    uint64_t block;
+    uint64_t sync_us;
+};
+
+struct log_read {
+    bool is_taken;
+    uint64_t life;
+    cs_slot first;
+    cs_slot last;
+    uint32_t max_entries;
+    uint64_t max_bytes;
+    uint64_t cookie;
+    bool is_read;
+    struct wal_slice slice;
+};
+
+struct log_thread {
+    struct wal *wal;
+    struct cs_buffer queued; // records
+    uint32_t *queued_bytes;  // of each
+    size_t queued_count;
+    size_t queued_capacity;
+    struct cs_buffer in_flight; // the block being written
+    bool is_busy;
+    bool is_sealing;         // the block under way is empty
+    bool is_waiting_segment; // WAL_FULL: the block waits for the helper
+    uint64_t commit_number;  // of the block under way or the last one, in all lives
+    uint64_t commit_begun_us;
+    uint64_t commit_ends_us;
+    uint64_t last_block;  // durable
+    bool is_preparing;    // a segment
+    uint64_t preparation; // number of the last one begun, in all lives
+    uint64_t segment_number;
+    uint32_t slowness; // sync times this
+    uint64_t slow_change;
+};
+
+enum crash_plan { CRASH_NOT = 0, CRASH_IN_COMMIT, CRASH_AFTER_COMMIT };
+
+struct node {
+    uint32_t seat;
+    bool is_up;
+    bool is_paused;
+    bool is_stopping;
+    bool stays_down; // liveness: not of the core, off
+    uint64_t life;   // rises with each start and each crash
+    uint64_t pause_number;
+    uint64_t boot;
+    uint64_t starts;
+    enum crash_plan crash_plan;
+    struct replica *replica;
+    struct sim_disk *disk;
+    struct files files;
+    struct log_thread log;
+    struct sim_clock clock;
+    struct shadow shadow;
+    struct paxos_id incarnation;
+    struct log_read reads[LOG_READS_MAX_SIM];
+    struct inbox_item *inbox; // INBOX_MAX
+    uint32_t inbox_count;
+    uint64_t turn_at_us; // the planned turn; NEVER: none
+    // What the judge remembers of this life:
+    cs_slot decided;
+    cs_slot applied;
+    uint64_t local_revision;
+    // ... and of all lives:
+    cs_slot held; // chosen slots it durably held under a ballot not below theirs (I6)
+    uint64_t epoch_us; // where its monotonic clock started
+    struct random disk_random;
+    struct random clock_random;
+    struct random identity_random;
+};
+
+struct frame {
+    struct cs_buffer bytes;
+    uint32_t references;
+    uint32_t from;
+    uint32_t to;
+    uint32_t next_free;
+};
+
+struct link {
+    bool is_cut;
+    uint64_t clogged_until_us;
+    uint64_t last_arrival_us;
+    uint32_t in_flight;
+};
+
+struct network {
+    struct link links[NODES_MAX][NODES_MAX];
+    struct frame *frames;
+    size_t frame_count;
+    size_t frame_capacity;
+    uint32_t first_free;
+    uint64_t fault_number;  // of the shape in force
+    uint32_t loss_permille; // now
+    bool is_calm;           // liveness: no loss, no delays out of the ordinary
+};
+
+struct operation {
+    uint32_t client;
+    uint32_t node;
+    uint32_t kind;      // enum request_kind
+    uint32_t operation; // enum command_operation, of a WRITE
+    uint32_t key;
+    uint32_t condition; // enum command_condition
+    uint32_t consistency;
+    uint32_t value_bytes;
+    uint64_t condition_revision;
+    uint64_t min_revision;
+    uint64_t timeout_ms;
+    uint64_t life;    // of the node when it was sent
+    uint64_t invoked; // points of the world's order
+    uint64_t returned;
+    uint64_t invoked_us;
+    uint64_t floor_revision; // highest revision acknowledged before it was invoked (I13)
+    bool is_answered;
+    bool is_abandoned; // its client has gone on
+    bool is_probe;     // of the liveness phase; its client is the node
+    bool was_seen;     // a put whose value somebody read
+    // The answer:
+    enum cs_status status;
+    uint64_t revision;
+    uint64_t item_revision;
+    uint64_t version;
+    uint64_t value; // FOUND: number of the put that wrote it
+};
+
+struct client {
+    bool is_waiting;
+    uint32_t operation;               // the current one
+    uint64_t seen_revision[KEYS_MAX]; // of each key, as this client last saw it
+    uint64_t last_revision;
+};
+
+struct key_fact { // a revision of a key, as answers tell it
+    uint64_t revision;
+    uint64_t version;
+    uint32_t key;
+    uint32_t operation; // the put; UINT32_MAX: a delete
+    bool is_delete;
+};
+
+struct history {
+    struct operation *operations;
+    uint32_t count;
+    uint32_t capacity;
+    uint64_t order;          // the last point given out
+    uint64_t acked_revision; // highest of any linearizable answer (I13)
+    struct key_fact *facts;  // by revision; facts[0] unused
+    size_t fact_capacity;
+    size_t fact_count;
+    struct lincheck *lincheck;
+    uint64_t key_revision[KEYS_MAX]; // of each key, as anybody last saw it
+};
+
+struct ballot_fact { // what was done under a ballot (I1, I5)
+    struct paxos_ballot ballot;
+    uint32_t seat;
+    uint64_t boot;
+    bool is_leading; // sync_length and sync_chain are known
+    cs_slot sync_length;
+    struct paxos_digest sync_chain;
+    cs_slot sent_length; // the longest log sent under it
+    struct paxos_digest sent_chain;
+};
+
+struct judge {
+    struct shadow_log chosen;           // the chosen log
+    struct paxos_ballot *chosen_ballot; // by slot: under which it was chosen
+    size_t chosen_capacity;
+    struct cs_digest *state_digest; // by slot; zero: nobody stood there yet
+    size_t state_capacity;
+    cs_slot state_length;
+    struct ballot_fact *ballots;
+    size_t ballot_count;
+    size_t ballot_capacity;
+    struct paxos_id cluster_id; // of any durable Config
+    struct wire_frame frame;    // scratch of claims.c
+};
+
+struct liveness {
+    uint32_t core_mask;
+    bool is_judged; // the bound is over
+    bool probe_done[NODES_MAX];
+    uint32_t probe[NODES_MAX]; // operation
+    uint32_t leader_changes;   // after it settled
+};
+
+struct violation {
+    bool is_found;
+    char rule[24];
+    char sentence[400];
+    uint64_t time_us;
+    uint32_t node; // NODES_MAX: none
+    cs_slot slot;
+    struct paxos_ballot ballot;
+};
+
+struct world {
+    uint64_t seed;
+    uint64_t now_us;
+    enum phase phase;
+    struct swarm swarm;
+    struct sim_events events;
+    struct node nodes[NODES_MAX];
+    struct network network;
+    struct client clients[CLIENTS_MAX];
+    struct history history;
+    struct judge judge;
+    struct liveness liveness;
+    struct violation violation;
+    struct stats *stats; // of all seeds; the caller's
+    uint64_t event_count;
+    uint64_t hash; // of all events and effects so far
+    bool is_tracing;
+    struct random net_random;
+    struct random work_random;
+    struct random fault_random;
+    struct random turn_random;
+    struct random log_random;
+    struct cs_buffer scratch; // requests, corrupted frames
+    struct cs_buffer scratch2;
+};
+
+/* ---- world.c ---- */
+struct world *world_new(struct stats *stats);
+void world_destroy(struct world **world);
+/* Runs one seed; false: a violation was found (world->violation). */
+bool world_run(struct world *world, uint64_t seed, bool is_tracing);
+
+/* ---- swarm.c ---- */
+void swarm_draw(struct swarm *swarm, uint64_t seed);
+
+/* ---- clock.c ---- */
+void clock_reset(struct world *world, struct node *node);
+uint64_t clock_own_us(const struct world *world, const struct node *node);
+uint64_t clock_own_ms(const struct world *world, const struct node *node);
+/* When the node's clock will show `own_ms`; NEVER while it is frozen. */
+uint64_t
+clock_world_us(const struct world *world, const struct node *node, uint64_t own_ms);
+void clock_set_rate(struct world *world, struct node *node, uint32_t rate_ppm);
+void clock_jump(struct world *world, struct node *node, uint64_t forward_us);
+
+/* ---- node.c ---- */
+void node_reset(struct world *world, struct node *node, uint32_t seat);
+void node_start(struct world *world, struct node *node);
+/* The process is gone. `is_power_loss`: what its disk had not synced may be gone too. */
+void node_crash(struct world *world, struct node *node, bool is_power_loss);
+void node_pause(struct world *world, struct node *node, uint64_t for_us);
+void node_resume(struct world *world, struct node *node);
+void node_turn(struct world *world, struct node *node);
+void node_plan_turn(struct world *world, struct node *node, uint64_t at_us);
+/* False: no room (a frame is lost, as over a high-water mark). */
+bool node_push(struct world *world, struct node *node, const struct inbox_item *item);
+bool node_is_leading(const struct node *node);
+
+/* ---- logging.c ---- */
+bool logging_open(struct world *world, struct node *node, struct wal_recovery *recovery);
+void logging_close(struct node *node);
+void logging_append(struct world *world, struct node *node, struct cs_view records);
+void logging_read(struct world *world, struct node *node, const struct log_read *read);
+void logging_commit_done(struct world *world, struct node *node, uint64_t commit_number);
+void logging_commit_slow(struct world *world, struct node *node, uint64_t commit_number);
+void logging_seal(struct world *world, struct node *node, uint64_t commit_number);
+void logging_segment_done(struct world *world, struct node *node, uint64_t preparation);
+void logging_read_done(struct world *world, struct node *node, uint32_t index);
+void logging_slow_down(struct world *world,
+                       struct node *node,
+                       uint32_t times,
+                       uint64_t for_us);
+
+/* ---- network.c ---- */
+void network_reset(struct world *world);
+void network_fini(struct network *network);
+void network_send(struct world *world, uint32_t from, uint32_t to, struct cs_view bytes);
+void network_arrive(struct world *world, uint32_t frame_index);
+void network_release(struct network *network, uint32_t frame_index);
+
+/* ---- shapes.c ---- */
+void shapes_heal(struct world *world);
+void shapes_partition(struct world *world);
+void shapes_isolate(struct world *world, uint32_t seat);
+void shapes_cut_one_way(struct world *world);
+void shapes_named(struct world *world);
+/* Liveness: links among the core are whole; the rest is off or half connected. */
+void shapes_core(struct world *world, uint32_t core_mask, bool is_half_connected);
+void shapes_star(struct world *world, uint32_t hub);
+
+/* ---- faults.c ---- */
+void faults_plan_next(struct world *world);
+void faults_strike(struct world *world);
+const char *faults_name(uint32_t kind);
+
+/* ---- clients.c ---- */
+void clients_reset(struct world *world);
+void clients_act(struct world *world, uint32_t client);
+void clients_give_up(struct world *world, uint32_t operation);
+void clients_deliver(struct world *world, struct node *node, uint32_t operation);
+void clients_answer(struct world *world,
+                    struct node *node,
+                    uint64_t id,
+                    const struct reply *reply);
+void clients_lose_node(struct world *world, const struct node *node);
+/* Liveness: a fresh write of this node's own client. */
+void clients_probe(struct world *world, struct node *node);
+
+/* ---- history.c ---- */
+void history_reset(struct history *history);
+void history_fini(struct history *history);
+uint32_t history_add(struct history *history, const struct operation *operation);
+/* Judges one answer as it comes (I13, I15, dirty reads). */
+void history_judge_answer(struct world *world,
+                          struct node *node,
+                          struct operation *operation,
+                          struct cs_view value);
+/* The whole history: I12 by search, by revisions, and the final state. */
+void history_judge(struct world *world);
+/* The number of the put that wrote this value; UINT32_MAX: nobody did. */
+uint32_t
+history_put_of(const struct history *history, uint32_t key, struct cs_view value);
+void history_make_value(struct cs_buffer *out, uint32_t operation, uint32_t bytes);
+
+/* ---- judge.c ---- */
+void judge_reset(struct judge *judge);
+void judge_fini(struct judge *judge);
+void judge_append(struct world *world, struct node *node);
+void judge_durable(struct world *world, struct node *node, uint64_t token);
+void judge_recovery(struct world *world,
+                    struct node *node,
+                    const struct wal_recovery *recovery);
+void judge_turn(struct world *world, struct node *node);
+void judge_trace(struct world *world, struct node *node, const struct paxos_trace *trace);
+void judge_acked(struct world *world, struct node *node);
+struct ballot_fact *judge_ballot(struct judge *judge, struct paxos_ballot ballot);
+
+/* ---- claims.c ---- */
+void claims_judge(struct world *world,
+                  struct node *node,
+                  uint32_t to,
+                  struct cs_view bytes);
+
+/* ---- liveness.c ---- */
+void liveness_begin(struct world *world);
+void liveness_judge(struct world *world);
+void liveness_end(struct world *world);
+void liveness_trace(struct world *world,
+                    const struct node *node,
+                    const struct paxos_trace *trace);
+
+/* ---- report.c ---- */
+/* Keeps the first violation; `node` may be NULL. */
+void report_fail(struct world *world,
+                 const char *rule,
+                 const struct node *node,
+                 cs_slot slot,
+                 struct paxos_ballot ballot,
+                 const char *format,
+                 ...) __attribute__((format(printf, 6, 7)));
+/* One line of the transcript; nothing unless tracing. */
+void report_line(const struct world *world,
+                 const struct node *node,
+                 const char *format,
+                 ...) __attribute__((format(printf, 3, 4)));
+void report_hash(struct world *world, uint64_t bits);
+void report_hash_bytes(struct world *world, struct cs_view bytes);
+const char *report_ballot(struct paxos_ballot ballot); // valid until four calls later
+
+#define NO_BALLOT ((struct paxos_ballot){0})
+#define TRACE(world, ...)                                                                \
+    do {                                                                                 \
+        if ((world)->is_tracing) {                                                       \
+            report_line(world, __VA_ARGS__);                                             \
+        }                                                                                \
+    } while (0)
+
+#endif

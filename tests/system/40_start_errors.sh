@@ -1,0 +1,69 @@
+# Starting wrong: one clear sentence and the exit code of DESIGN 6 each time.
+. "$(dirname "$0")/lib.sh"
+
+try() { # sets out and rc; never longer than 10 s
+    out=$(cd "$work" && timeout 10 "$@" 2>&1)
+    rc=$?
+}
+
+free_ports 2
+start_dir=$work/one
+mkdir -p "$start_dir"
+(cd "$start_dir" && exec env PORT="${ports[0]}" "$consens" server) >"$work/node-0.log" 2>&1 &
+pids[0]=$!
+until_true 10 is_ready 0
+
+try env PORT="${ports[0]}" "$consens" server
+like "a busy port is named" "${ports[0]}" "$out"
+is "busy port: exit code" 69 $rc
+
+try env PORT="${ports[1]}" "$consens" server --data "$start_dir/consens-data-${ports[0]}"
+like "a second process on one directory is told so" 'another process|in use' "$out"
+is "second process: exit code" 73 $rc
+
+touch "$work/file"
+try env PORT="${ports[1]}" "$consens" server --data "$work/file/below"
+like "an unusable directory is named" "$work/file/below" "$out"
+is "unusable directory: exit code" 73 $rc
+
+printf 'cluster\n    node\n        n1\n            http = "127.0.0.1:3000"\nserver\n    http\n        thread = 3\n' >"$work/bad.cfg"
+try "$consens" server --config bad.cfg
+like "an unknown key: file, line, nearest name" 'bad.cfg:7.*thread.*threads' "$out"
+is "unknown key: exit code" 2 $rc
+
+printf 'cluster\n    node\n        n1\n            http = "0.0.0.0:%s"\n' "${ports[1]}" >"$work/open.cfg"
+try "$consens" server --config open.cfg
+like "a non-loopback listener names insecure = 1" 'insecure = 1' "$out"
+is "non-loopback listener: exit code" 2 $rc
+
+try env PORT=60000 CLUSTER=http://localhost:3001 "$consens" server
+like "a port past 65535" '65535' "$out"
+is "port past 65535: exit code" 2 $rc
+
+try "$consens" serve
+like "an unknown command names the nearest" 'server' "$out"
+is "unknown command: exit code" 2 $rc
+try "$consens" version
+like "version" '^consens [0-9]+\.[0-9]+\.[0-9]+$' "$out"
+
+kill -TERM "${pids[0]}"
+wait "${pids[0]}"
+pids[0]=
+
+# A wiped node is told what to do and never votes; JOIN=true on a node with its data catches up.
+rm -rf "$start_dir"
+free_ports 3
+start_all
+until_true 20 all_ready
+put 0 k v >/dev/null
+kill_nine 2
+rm -rf "$work/consens-data-${ports[2]}"
+(cd "$work" && exec env CLUSTER="$(others 2)" PORT="${ports[2]}" timeout 15 "$consens" server) \
+    >"$work/wiped.log" 2>&1
+is "a wiped node ends with 65" 65 $?
+like "it is told what to do" 'JOIN' "$(cat "$work/wiped.log")"
+put 0 k w >/dev/null
+kill_nine 1
+start 1 JOIN=true
+until_true 20 is_ready 1
+is "JOIN=true with its data catches up" w "$(get 1 k)"

@@ -1,0 +1,155 @@
+#include "http/http.h"
+
+#include "base/clock.h"
+#include "unit/support/http_rig.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { STOP_MS_MAX = 4000, CLIENTS = 12, REQUESTS = 50 };
+
+static char error[256];
+
+static void it_starts_on_a_free_port_and_stops(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig);
+    assert_in_range(http_port(rig.http), 1, 65535);
+    struct response response = {0};
+    rig_ask(&rig, "GET /-/version HTTP/1.1\r\n\r\n", &response);
+    assert_int_equal(response.status, 200);
+    response_fini(&response);
+    rig_stop(&rig);
+}
+
+static void a_busy_port_is_said_in_a_sentence(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig);
+    struct settings settings = rig.settings;
+    char expected[128];
+    (void)snprintf(settings.nodes[1].http, sizeof(settings.nodes[1].http), "127.0.0.1:%u",
+                   http_port(rig.http));
+    (void)snprintf(expected, sizeof(expected), "port %u is in use by another process",
+                   http_port(rig.http));
+    assert_null(http_start(rig.zmq_context, &settings, "v", error, sizeof(error)));
+    assert_non_null(strstr(error, expected));
+    rig_stop(&rig);
+}
+
+static void more_threads_than_sockets_are_refused(void **state)
+{
+    (void)state;
+    void *context = zmq_ctx_new();
+    assert_int_equal(zmq_ctx_set(context, ZMQ_MAX_SOCKETS, 100), 0);
+    struct settings settings = {.node_count = 1, .http_threads = 37};
+    (void)snprintf(settings.nodes[0].http, sizeof(settings.nodes[0].http), "127.0.0.1:0");
+    assert_null(http_start(context, &settings, "v", error, sizeof(error)));
+    assert_non_null(strstr(error, "at most 36"));
+    settings.http_threads = 2;
+    struct http *http = http_start(context, &settings, "v", error, sizeof(error));
+    assert_non_null(http);
+    http_stop(&http);
+    assert_null(http);
+    assert_int_equal(zmq_ctx_term(context), 0);
+}
+
+static void stopping_answers_a_request_that_waits(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig);
+    rig_set_silent(&rig, true);
+    int waiting = rig_connect(&rig);
+    rig_send_text(waiting, "PUT /k?timeout=60s HTTP/1.1\r\n\r\n");
+    while (rig_seen_count(&rig) == 0) {
+        (void)poll(NULL, 0, 1);
+    }
+    uint64_t started_ms = clock_now_ms();
+    http_stop(&rig.http);
+    assert_in_range(clock_now_ms() - started_ms, 0, STOP_MS_MAX);
+    struct response response = {0};
+    rig_receive(waiting, &response, true);
+    assert_int_equal(response.status, 504);
+    assert_string_equal(response_field(&response, "Connection"), "close");
+    assert_true(rig_is_closed(waiting, RIG_PATIENCE_MS));
+    response_fini(&response);
+    (void)close(waiting);
+    rig_stop(&rig);
+}
+
+static void stopping_does_not_wait_for_idle_clients(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig);
+    struct response response = {0};
+    int idle = rig_connect(&rig);
+    rig_send_text(idle, "GET /-/version HTTP/1.1\r\n\r\n");
+    rig_receive(idle, &response, true);
+    int half_open = rig_connect(&rig);
+    rig_send_text(half_open, "GET /-/ver");
+    uint64_t started_ms = clock_now_ms();
+    rig_stop(&rig);
+    assert_in_range(clock_now_ms() - started_ms, 0, STOP_MS_MAX);
+    (void)close(idle);
+    (void)close(half_open);
+    response_fini(&response);
+}
+
+// More clients than workers: those that wait are served when others have gone.
+static void *put_and_leave(void *rig_pointer)
+{
+    struct rig *rig = rig_pointer;
+    struct response response = {0};
+    uintptr_t wrong = 0;
+    for (int i = 0; i < REQUESTS; i++) {
+        rig_ask(rig,
+                "PUT /k HTTP/1.1\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
+                &response);
+        wrong += response.status == 201 ? 0 : 1;
+    }
+    response_fini(&response);
+    return (void *)wrong; // NOLINT(performance-no-int-to-ptr)
+}
+
+static void many_clients_share_few_workers(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_start(&rig);
+    struct reply reply = {.status = CS_CREATED, .revision = 1, .item_revision = 1};
+    rig_set_reply(&rig, &reply);
+    pthread_t clients[CLIENTS] = {0};
+    for (int i = 0; i < CLIENTS; i++) {
+        assert_int_equal(pthread_create(&clients[i], NULL, put_and_leave, &rig), 0);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        void *wrong = NULL;
+        assert_int_equal(pthread_join(clients[i], &wrong), 0);
+        assert_null(wrong);
+    }
+    assert_int_equal(rig_seen_count(&rig), CLIENTS * REQUESTS);
+    rig_stop(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_starts_on_a_free_port_and_stops),
+        cmocka_unit_test(a_busy_port_is_said_in_a_sentence),
+        cmocka_unit_test(more_threads_than_sockets_are_refused),
+        cmocka_unit_test(stopping_answers_a_request_that_waits),
+        cmocka_unit_test(stopping_does_not_wait_for_idle_clients),
+        cmocka_unit_test(many_clients_share_few_workers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

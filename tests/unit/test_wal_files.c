@@ -1,0 +1,237 @@
+/* The real disk: what files_open_directory() makes, refuses and says. */
+#include "wal/files.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum { PATH_BYTES = 512, ERROR_BYTES = 512 };
+
+struct fixture {
+    char base[PATH_BYTES];
+    char path[PATH_BYTES + 64];
+    char error[ERROR_BYTES];
+    struct files files;
+    uint8_t *page;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    assert_non_null(fixture);
+    const char *place = getenv("TMPDIR");
+    (void)snprintf(fixture->base, sizeof fixture->base, "%s/consens-files-XXXXXX",
+                   place != NULL ? place : "/tmp");
+    assert_non_null(mkdtemp(fixture->base));
+    (void)snprintf(fixture->path, sizeof fixture->path, "%s/data", fixture->base);
+    fixture->page = aligned_alloc(FILES_ALIGN_BYTES, 2 * FILES_ALIGN_BYTES);
+    assert_non_null(fixture->page);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const NAMES[] = {"one", "two", "file"};
+    files_close_directory(&fixture->files);
+    char path[sizeof fixture->path + 16];
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", fixture->path, NAMES[i]);
+        (void)unlink(path);
+    }
+    (void)rmdir(fixture->path);
+    (void)rmdir(fixture->base);
+    free(fixture->page);
+    free(fixture);
+    return 0;
+}
+
+static int open_at(struct fixture *fixture, struct files *files)
+{
+    return files_open_directory(files, fixture->path, fixture->error, ERROR_BYTES);
+}
+
+static void open_directory(struct fixture *fixture)
+{
+    if (open_at(fixture, &fixture->files) != 0) {
+        fail_msg("%s", fixture->error);
+    }
+}
+
+static void new_directory_is_for_its_owner_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    open_directory(fixture);
+    struct stat status;
+    assert_int_equal(stat(fixture->path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0700);
+    int handle = fixture->files.open_file(fixture->files.context, "one", true);
+    assert_true(handle >= 0);
+    char path[sizeof fixture->path + 16];
+    (void)snprintf(path, sizeof path, "%s/one", fixture->path);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 0777, 0600);
+    assert_int_equal(fixture->files.close_file(fixture->files.context, handle), 0);
+}
+
+static void second_process_is_told_that_the_directory_is_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    open_directory(fixture);
+    struct files second;
+    assert_int_equal(open_at(fixture, &second), -EWOULDBLOCK);
+    assert_non_null(strstr(fixture->error, fixture->path));
+    assert_non_null(strstr(fixture->error, "another process"));
+    files_close_directory(&second);  // of what was never opened: nothing happens
+    files_close_directory(&fixture->files);
+    open_directory(fixture);
+}
+
+static void only_the_last_component_is_made(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)snprintf(fixture->path, sizeof fixture->path, "%s/no/data", fixture->base);
+    assert_int_equal(open_at(fixture, &fixture->files), -ENOENT);
+    assert_non_null(strstr(fixture->error, "above it does not exist"));
+}
+
+static void a_file_in_the_place_of_the_directory_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    (void)snprintf(fixture->path, sizeof fixture->path, "%s/data", fixture->base);
+    FILE *stream = fopen(fixture->path, "w");
+    assert_non_null(stream);
+    assert_int_equal(fclose(stream), 0);
+    assert_int_equal(open_at(fixture, &fixture->files), -ENOTDIR);
+    assert_non_null(strstr(fixture->error, "cannot be opened"));
+    assert_int_equal(unlink(fixture->path), 0);
+}
+
+static void an_unwritable_file_system_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    // proc takes no new files, whoever asks.
+    (void)snprintf(fixture->path, sizeof fixture->path, "/proc/self/consens-data");
+    assert_true(open_at(fixture, &fixture->files) < 0);
+    assert_non_null(strstr(fixture->error, "cannot be made"));
+}
+
+static void what_is_written_is_read_back(void **state)
+{
+    struct fixture *fixture = *state;
+    open_directory(fixture);
+    const struct files *files = &fixture->files;
+    int handle = files->open_file(files->context, "one", true);
+    assert_true(handle >= 0);
+    memset(fixture->page, 'a', 2 * FILES_ALIGN_BYTES);
+    assert_int_equal(files->write_at(files->context, handle, fixture->page,
+                                     2 * FILES_ALIGN_BYTES, 0),
+                     2 * FILES_ALIGN_BYTES);
+    memset(fixture->page, 'b', FILES_ALIGN_BYTES);
+    assert_int_equal(files->write_through(files->context, handle, fixture->page,
+                                          FILES_ALIGN_BYTES, FILES_ALIGN_BYTES),
+                     FILES_ALIGN_BYTES);
+    assert_int_equal(files->sync_file(files->context, handle), 0);
+    assert_int_equal(files->size_of(files->context, handle), 2 * FILES_ALIGN_BYTES);
+    assert_int_equal(
+        files->read_at(files->context, handle, fixture->page, 2 * FILES_ALIGN_BYTES, 0),
+        2 * FILES_ALIGN_BYTES);
+    assert_int_equal(fixture->page[0], 'a');
+    assert_int_equal(fixture->page[FILES_ALIGN_BYTES], 'b');
+    // At the end of the file there is less.
+    assert_int_equal(files->read_at(files->context, handle, fixture->page,
+                                    2 * FILES_ALIGN_BYTES, FILES_ALIGN_BYTES),
+                     FILES_ALIGN_BYTES);
+    assert_int_equal(files->close_file(files->context, handle), 0);
+}
+
+struct names {
+    int one_count;
+    int two_count;
+    int probe_count;
+};
+
+static void count_name(void *context, const char *name)
+{
+    struct names *names = context;
+    names->one_count += strcmp(name, "one") == 0;
+    names->two_count += strcmp(name, "two") == 0;
+    names->probe_count += strncmp(name, "prepare-", 8) == 0;
+}
+
+static void files_are_renamed_listed_and_removed(void **state)
+{
+    struct fixture *fixture = *state;
+    open_directory(fixture);
+    const struct files *files = &fixture->files;
+    assert_int_equal(files->open_file(files->context, "one", false), -ENOENT);
+    int handle = files->open_file(files->context, "one", true);
+    assert_true(handle >= 0);
+    assert_int_equal(files->close_file(files->context, handle), 0);
+    assert_int_equal(files->open_file(files->context, "one", true), -EEXIST);
+    assert_int_equal(files->rename_file(files->context, "one", "two"), 0);
+    assert_int_equal(files->sync_directory(files->context), 0);
+    struct names names = {0};
+    const struct files_listing listing = {.on_name = count_name, .context = &names};
+    assert_int_equal(files->list(files->context, &listing), 0);
+    assert_int_equal(names.one_count, 0);
+    assert_int_equal(names.two_count, 1);
+    assert_int_equal(names.probe_count, 0);
+    assert_int_equal(files->remove_file(files->context, "two"), 0);
+    assert_int_equal(files->remove_file(files->context, "two"), -ENOENT);
+    assert_int_equal(files->rename_file(files->context, "one", "two"), -ENOENT);
+}
+
+static void bad_handles_are_errors_not_crashes(void **state)
+{
+    struct fixture *fixture = *state;
+    open_directory(fixture);
+    const struct files *files = &fixture->files;
+    enum { NO_HANDLE = 1000000 };
+    assert_int_equal(
+        files->read_at(files->context, NO_HANDLE, fixture->page, FILES_ALIGN_BYTES, 0),
+        -EBADF);
+    assert_int_equal(
+        files->write_at(files->context, NO_HANDLE, fixture->page, FILES_ALIGN_BYTES, 0),
+        -EBADF);
+    assert_int_equal(files->sync_file(files->context, NO_HANDLE), -EBADF);
+    assert_int_equal(files->size_of(files->context, NO_HANDLE), -EBADF);
+    assert_int_equal(files->close_file(files->context, NO_HANDLE), -EBADF);
+}
+
+static void memory_file_systems_are_not_called_direct(void **state)
+{
+    struct fixture *fixture = *state;
+    if (access("/dev/shm", W_OK) != 0) {
+        skip();
+    }
+    (void)snprintf(fixture->path, sizeof fixture->path, "/dev/shm/consens-files-%ld",
+                   (long)getpid());
+    open_directory(fixture);
+    assert_false(fixture->files.is_direct(fixture->files.context));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(new_directory_is_for_its_owner_alone),
+        TEST(second_process_is_told_that_the_directory_is_taken),
+        TEST(only_the_last_component_is_made),
+        TEST(a_file_in_the_place_of_the_directory_is_refused),
+        TEST(an_unwritable_file_system_is_refused),
+        TEST(what_is_written_is_read_back),
+        TEST(files_are_renamed_listed_and_removed),
+        TEST(bad_handles_are_errors_not_crashes),
+        TEST(memory_file_systems_are_not_called_direct),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
