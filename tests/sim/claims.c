@@ -244,12 +244,12 @@ static void trace_core(const struct world *world,
                 paxos_message_name(message->type), message->to,
                 report_ballot(message->ballot), message->entry_count);
     if (message->type == PAXOS_ACCEPT_SYNC) {
-        report_line(
-            world, node, "     stream=%llu chunk=%u from=%llu sync_length=%llu more=%u",
-            (unsigned long long)message->accept_sync.stream, 0u,
-            (unsigned long long)message->accept_sync.from,
-            (unsigned long long)message->accept_sync.sync_length,
-            message->accept_sync.more);
+        report_line(world, node,
+                    "     stream=%llu chunk=%u from=%llu sync_length=%llu more=%u",
+                    (unsigned long long)message->accept_sync.stream, 0u,
+                    (unsigned long long)message->accept_sync.from,
+                    (unsigned long long)message->accept_sync.sync_length,
+                    message->accept_sync.more);
     } else if (message->type == PAXOS_ACCEPT) {
         report_line(
             world, node,

@@ -162,8 +162,12 @@ void clients_act(struct world *world, uint32_t client)
 
 void clients_probe(struct world *world, struct node *node)
 {
-    if (world->liveness.probe_done[node->seat] || !node->is_up ||
-        world->phase != PHASE_LIVENESS) {
+    if (world->liveness.probe_done[node->seat] || world->phase != PHASE_LIVENESS) {
+        return;
+    }
+    if (!node->is_up) {
+        events_plan(&world->events, world->now_us + PROBE_AGAIN_US, SIM_PROBE, node->seat,
+                    0);
         return;
     }
     const struct operation probe = {
@@ -320,7 +324,9 @@ void clients_give_up(struct world *world, uint32_t index)
         return;
     }
     // With whole clocks and no faults the node itself must answer at the deadline.
-    if (world->phase != PHASE_SAFETY && operation->invoked_us > SAFETY_US) {
+    const struct node *node = &world->nodes[operation->node];
+    bool has_lived = operation->life == node->life;
+    if (world->phase != PHASE_SAFETY && operation->invoked_us > SAFETY_US && has_lived) {
         report_fail(world, "L1", &world->nodes[operation->node], 0, NO_BALLOT,
                     "#%u has no answer after its timeout of %llu ms", index,
                     (unsigned long long)operation->timeout_ms);
@@ -331,6 +337,8 @@ void clients_give_up(struct world *world, uint32_t index)
 
 void clients_lose_node(struct world *world, const struct node *node)
 {
+    // A probe on its way is lost with its node: a late crash of the first phase.
+    events_plan(&world->events, world->now_us + PROBE_AGAIN_US, SIM_PROBE, node->seat, 0);
     for (uint32_t i = 0; i < world->swarm.client_count; i++) {
         struct client *client = &world->clients[i];
         if (!client->is_waiting) {

@@ -363,6 +363,20 @@ static void search(struct world *world)
     }
 }
 
+/* A delete of the key whose outcome nobody was told: it may explain an absence. */
+static bool may_be_deleted(const struct history *history, uint32_t key)
+{
+    for (uint32_t i = 0; i < history->count; i++) {
+        const struct operation *operation = &history->operations[i];
+        bool is_open = !operation->is_answered || operation->status == CS_UNKNOWN;
+        if (is_open && operation->kind == REQUEST_WRITE && operation->key == key &&
+            operation->operation == COMMAND_DELETE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /*
  * The fast way, which trusts revisions: what a read saw at state revision R is the last write of
  * its key at or below R that anybody was told of. Local reads are judged so only.
@@ -380,7 +394,8 @@ static void judge_read_by_revision(struct world *world, const struct operation *
     }
     bool is_absent = operation->item_revision == 0;
     bool is_explained = revision <= operation->item_revision ||
-                        (is_absent && history->facts[revision].is_delete);
+                        (is_absent && (history->facts[revision].is_delete ||
+                                       may_be_deleted(history, operation->key)));
     if (!is_explained || operation->item_revision > operation->revision) {
         report_fail(
             world, "I12", &world->nodes[operation->node], 0, NO_BALLOT,

@@ -98,17 +98,26 @@ static struct node *core_leader(struct world *world, uint32_t *out_count)
     return leader;
 }
 
+/* In a star of three a leaf may lead: the other leaf then cannot reach it, nor serve. */
+static bool can_reach(const struct world *world, uint32_t seat, const struct node *leader)
+{
+    return leader == NULL || seat == leader->seat ||
+           (!world->network.links[seat][leader->seat].is_cut &&
+            !world->network.links[leader->seat][seat].is_cut);
+}
+
 void liveness_judge(struct world *world)
 {
     uint32_t leader_count = 0;
-    (void)core_leader(world, &leader_count);
+    const struct node *leader = core_leader(world, &leader_count);
     if (leader_count != 1) {
         report_fail(world, "L1", NULL, 0, NO_BALLOT,
                     "%u leaders after %llu s without faults", leader_count,
                     (unsigned long long)(LIVENESS_BOUND_US / SECOND));
     }
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
-        if ((world->liveness.core_mask >> i & 1) && !world->liveness.probe_done[i]) {
+        bool is_due = (world->liveness.core_mask >> i & 1) && can_reach(world, i, leader);
+        if (is_due && !world->liveness.probe_done[i]) {
             report_fail(world, "L1", &world->nodes[i], 0, NO_BALLOT,
                         "no fresh write succeeds here after %llu s without faults",
                         (unsigned long long)(LIVENESS_BOUND_US / SECOND));

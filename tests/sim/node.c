@@ -144,6 +144,11 @@ replay_log(struct world *world, struct node *node, const struct wal_recovery *re
         struct wal_slice slice = {0};
         enum wal_status status =
             wal_read(node->log.wal, next, recovery->core.length, 256, 1 << 20, &slice);
+        if (status != WAL_OK && sim_disk_is_off(node->disk)) {
+            wal_slice_fini(&slice);
+            node_crash(world, node, true); // while it reads its own log
+            return false;
+        }
         if (status != WAL_OK || slice.entry_count == 0 || slice.entries[0].slot != next) {
             report_fail(world, "I21", node, next, NO_BALLOT,
                         "the recovered log cannot be read: status %d: %s", (int)status,

@@ -50,6 +50,7 @@ enum {
 #define SAFETY_US         (14 * SECOND)
 #define LIVENESS_BOUND_US (5 * SECOND) // within it a core without faults serves everybody
 #define SETTLED_US        (1 * SECOND) // then no leader changes for so long (L4)
+#define WORLD_END_MAX_US  (40 * SECOND) // a thin seed goes on, but never longer
 
 enum phase { PHASE_SAFETY = 0, PHASE_LIVENESS, PHASE_SETTLED, PHASE_END };
 
