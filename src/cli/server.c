@@ -104,7 +104,8 @@ static int serve_with(void *context, const struct settings *settings)
     sigset_t signals;
     block_signals(&signals);
     announce_start(settings);
-    // The engine first: it holds the data directory and knows whether this node may start.
+    // The engine first: it holds the data directory and knows whether this node may
+    // start.
     struct engine *engine =
         engine_open(context, settings, CLI_VERSION, &code, error.text, sizeof error.text);
     if (engine == NULL) {

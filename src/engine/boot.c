@@ -261,7 +261,8 @@ static void explain_wiped(const struct engine *engine,
     const char *own = settings->nodes[settings->node_index].name;
     const char *about_join =
         settings->is_join
-            ? "JOIN=true brings back a node that has its data; a lost disk can be replaced "
+            ? "JOIN=true brings back a node that has its data; a lost disk can be "
+              "replaced "
               "with a later release"
             : "Replacing a lost disk (JOIN=true) comes with a later release";
     (void)snprintf(

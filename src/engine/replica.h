@@ -10,10 +10,10 @@
  *   in:  client requests, peer frames, durable tokens, slices of the log, time
  *   out: struct replica_ports
  *
- * What a client is told (PRODUCT 3): a write is answered from this node's apply;
- * refused with 503 or 429 only while it was certainly never handed to a core or sent to
- * a peer; 504 at its deadline otherwise. A read is answered at a confirmed slot, or 503
- * (reads change nothing).
+ * What a client is told (PRODUCT 3): a write is answered from this node's apply; refused
+ * with 503 or 429 only while it is certain that it is not and will not be applied; 504 at
+ * its deadline otherwise. A read is answered at a confirmed slot, or 503 (reads change
+ * nothing).
  *
  * Thread: engine only.
  */
@@ -71,8 +71,8 @@ struct replica_stats {
 };
 
 /*
- * `recovered` from wal_open. Then feed the log: replica_replay for slots 1..decided
- * hint, in order.
+ * `recovered` from wal_open, read during the call only. Then replica_replay, then a
+ * tick.
  */
 struct replica *replica_new(const struct replica_settings *settings,
                             const struct replica_ports *ports,
@@ -116,7 +116,7 @@ void replica_stop(struct replica *replica, uint64_t now_ms);
  */
 void replica_flush(struct replica *replica, uint64_t now_ms);
 
-/* No waiting client and no leadership: the process may end. */
+/* Nobody waits, and no leadership is left to hand to a node that is heard. */
 bool replica_is_drained(const struct replica *replica);
 
 uint64_t replica_next_tick_ms(const struct replica *replica);

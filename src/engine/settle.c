@@ -36,6 +36,8 @@ static void note_accepted(struct replica *replica)
     if (!ballot_is(settling->accepted, replica->view.accepted)) {
         settling->accepted = replica->view.accepted;
         settling->accepted_length = replica->view.length;
+        settling->is_news = MUTANT_IS(65);
+        settling->settled = MUTANT_IS(65) ? settling->accepted : settling->settled;
     }
 }
 
@@ -53,7 +55,7 @@ static bool decides_own_slot(const struct replica *replica,
     }
     return event->type == PAXOS_EVENT_MESSAGE && event->message->type == PAXOS_ACCEPT &&
            ballot_is(event->message->ballot, view->accepted) &&
-           (view->decided > replica->settling.accepted_length || MUTANT_IS(65));
+           view->decided > replica->settling.accepted_length;
 }
 
 void settle_note_step(struct replica *replica,

@@ -18,15 +18,15 @@ enum {
     // A buffer that one large value has grown is not kept by each of thousands of
     // workers.
     KEPT_BYTES_MAX = 64 * 1024,
-    QUEUE_EACH_SIDE = HANDOFF_QUEUE_MESSAGES / 2, // inproc adds up both ends' marks
 };
 
 struct handoff_client {
     void *socket;
     const atomic_bool *is_stopping; // or NULL
     uint64_t last_ticket;
-    int receive_timeout_ms; // as set on the socket
-    zmq_msg_t received;     // what out_reply looks into
+    uint32_t unanswered_count; // <= HANDOFF_UNANSWERED_MAX
+    int receive_timeout_ms;    // as set on the socket
+    zmq_msg_t received;        // what out_reply looks into
     struct cs_buffer packed;
 };
 
@@ -40,6 +40,8 @@ static void *open_socket(void *zmq_context, int type);
 static void set_int(void *socket, int option, int value);
 static void set_receive_timeout(struct handoff_client *client, int timeout_ms);
 static bool receive_before(struct handoff_client *client, uint64_t deadline_ms);
+static bool has_room(struct handoff_client *client);
+static void take_reply(struct handoff_client *client, struct reply *out_reply);
 static bool send_packed(void *socket, const struct cs_buffer *packed);
 static void drop_large(struct cs_buffer *buffer);
 static void store_name(uint8_t *to, uint64_t client);
@@ -89,26 +91,26 @@ bool handoff_call(struct handoff_client *client,
                   struct reply *out_reply)
 {
     uint64_t deadline_ms = clock_now_ms() + wait_ms;
-    set_receive_timeout(client,
-                        wait_ms < HANDOFF_SLICE_MS ? (int)wait_ms : HANDOFF_SLICE_MS);
+    if (!has_room(client)) {
+        return false;
+    }
     request->ticket = ++client->last_ticket;
     request_pack(&client->packed, request);
     bool is_sent = send_packed(client->socket, &client->packed);
     drop_large(&client->packed);
     if (!is_sent) {
-        return false;
+        return false; // the context is ending
     }
+    client->unanswered_count++;
+    set_receive_timeout(client,
+                        wait_ms < HANDOFF_SLICE_MS ? (int)wait_ms : HANDOFF_SLICE_MS);
     while (receive_before(client, deadline_ms)) {
-        struct cs_view bytes =
-            view_of(zmq_msg_data(&client->received), zmq_msg_size(&client->received));
-        bool is_reply = reply_unpack(bytes, out_reply);
-        CHECK(is_reply);
+        take_reply(client, out_reply);
         if (out_reply->ticket == request->ticket) {
             return true;
         }
-        // The late reply to a call that ran out of time: its caller has been told
+        // A late reply to a call that ran out of time: its caller has been told
         // "unknown".
-        CHECK(out_reply->ticket < request->ticket);
     }
     return false;
 }
@@ -194,8 +196,8 @@ static void *open_socket(void *zmq_context, int type)
     void *socket = zmq_socket(zmq_context, type);
     if (socket != NULL) {
         set_int(socket, ZMQ_LINGER, 0);
-        set_int(socket, ZMQ_SNDHWM, QUEUE_EACH_SIDE);
-        set_int(socket, ZMQ_RCVHWM, QUEUE_EACH_SIDE);
+        set_int(socket, ZMQ_SNDHWM, 0); // none: see handoff.h
+        set_int(socket, ZMQ_RCVHWM, 0);
     }
     return socket;
 }
@@ -235,6 +237,28 @@ static bool receive_before(struct handoff_client *client, uint64_t deadline_ms)
         set_receive_timeout(client,
                             left_ms < HANDOFF_SLICE_MS ? (int)left_ms : HANDOFF_SLICE_MS);
     }
+}
+
+// Late replies are looked for only when so many are missing.
+static bool has_room(struct handoff_client *client)
+{
+    struct reply late;
+    while (client->unanswered_count >= HANDOFF_UNANSWERED_MAX &&
+           zmq_msg_recv(&client->received, client->socket, ZMQ_DONTWAIT) >= 0) {
+        take_reply(client, &late);
+    }
+    return client->unanswered_count < HANDOFF_UNANSWERED_MAX;
+}
+
+static void take_reply(struct handoff_client *client, struct reply *out_reply)
+{
+    struct cs_view bytes =
+        view_of(zmq_msg_data(&client->received), zmq_msg_size(&client->received));
+    bool is_reply = reply_unpack(bytes, out_reply);
+    CHECK(is_reply);
+    CHECK(out_reply->ticket <= client->last_ticket);
+    CHECK(client->unanswered_count > 0);
+    client->unanswered_count--;
 }
 
 static bool send_packed(void *socket, const struct cs_buffer *packed)

@@ -6,9 +6,10 @@
  * Only bytes cross: both ends copy (wire/request.h packs and unpacks).
  *
  * Bounds: a call that ran out of time leaves at most one request in the engine's inbox
- * and one reply in the worker's, so a pipe holds as many messages as calls ran out of
- * time since the other end last looked. At HANDOFF_QUEUE_MESSAGES the next call is not
- * sent at all.
+ * and one reply in the worker's. A client end with HANDOFF_UNANSWERED_MAX such calls
+ * sends no more until a late reply comes. The sockets themselves have no high-water mark:
+ * ROUTER drops a reply when it believes a pipe full, and libzmq counts what the other end
+ * has read late enough to believe so of a small pipe that is empty.
  *
  * Thread: a client end by the worker that opened it; the server end by the engine.
  */
@@ -26,7 +27,7 @@
 #define HANDOFF_ENDPOINT "inproc://consens-requests"
 
 enum {
-    HANDOFF_QUEUE_MESSAGES = 64, // between one worker and the engine, each way
+    HANDOFF_UNANSWERED_MAX = 64, // calls of one client end whose reply may still come
     HANDOFF_SLICE_MS = 250,      // how soon a waiting call sees that it is told to stop
 };
 

@@ -520,7 +520,8 @@ static void begin_effects(struct paxos_core *core, struct paxos_effects *effects
     if (core->staging.is_active && core->staging.from < core->applied_floor) {
         core->applied_floor = core->staging.from;
     }
-    // Now, not at the end: what a step's messages name must still be there when it returns.
+    // Now, not at the end: what a step's messages name must still be there when it
+    // returns.
     log_trim_bytes(&core->log, core->settings.ring_bytes, core->applied_floor);
 }
 

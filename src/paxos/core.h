@@ -165,7 +165,6 @@ struct proposer {
     uint64_t started_ms;
     uint64_t progress_ms;
     bool own_promise_durable;
-    bool was_nacked;
     uint32_t best_seat;
     cs_slot sync_length; // S_b
     struct paxos_digest sync_chain;

@@ -33,10 +33,11 @@ static void follow_largest(struct paxos_core *core)
 }
 
 /*
- * E1 never forgets, but a ballot may be gone: told in a heartbeat, then lost by a crash before any
- * Prepare left, while another node was elected below it. When nobody claims it any more and a
- * happy node claims the ballot promised here, that one leads; else this node would stay unhappy
- * and without a leader to ask for as long as the others are content.
+ * E1 never forgets, but a ballot may be gone: told in a heartbeat, then lost by a crash
+ * before any Prepare left, while another node was elected below it. When nobody claims
+ * it any more and a happy node claims the ballot promised here, that one leads; else
+ * this node would stay unhappy and without a leader to ask for as long as the others
+ * are content.
  */
 static void return_to_promised(struct paxos_core *core)
 {
@@ -62,8 +63,7 @@ static bool is_candidate_happy(const struct paxos_core *core)
 {
     const struct proposer *proposer = &core->proposer;
     if (core->role == PAXOS_PREPARING &&
-        (proposer->was_nacked ||
-         core->now_ms - proposer->progress_ms >= core->settings.stall_ms)) {
+        core->now_ms - proposer->progress_ms >= core->settings.stall_ms) {
         return false;
     }
     uint32_t count = 1;

@@ -127,7 +127,9 @@ static uint32_t count_fitting(const struct paxos_core *core, cs_slot from)
     return count;
 }
 
-/* The follower Fetches what does not fit; Accepts begin behind S_b or behind what fits. */
+/*
+ * The follower Fetches what does not fit; Accepts begin behind S_b or behind what fits.
+ */
 static void send_sync(struct paxos_core *core, uint32_t seat)
 {
     struct peer *peer = &core->peers[seat];

@@ -313,11 +313,8 @@ void proposer_receive_nack(struct paxos_core *core, const struct paxos_message *
         return;
     }
     core_trace(core, PAXOS_TRACE_NACKED, message->from, message->nack.promised, 0);
-    if (core->role == PAXOS_PREPARING) {
-        core->proposer.was_nacked = true; // E2: unhappy from now on
-        return;
-    }
-    // A10: promised > b ends us; promised == b says our log contradicts a decided
+    // A10, E2: promised > b ends us, preparing or leading (a preparer that stayed one could
+    // neither follow nor Fetch); promised == b says our log contradicts a decided
     // prefix (A2).
     if (!ballot_less(message->nack.promised, core->proposer.ballot)) {
         proposer_step_down(core, message->nack.promised, PAXOS_TRACE_STEP_DOWN);

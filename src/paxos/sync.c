@@ -1,10 +1,10 @@
 #include "paxos/core.h"
 
 /*
- * How a follower comes into a leader's stream (2.8 A2). AcceptSync carries what fits of the
- * leader's log behind the common point; if that ends below S_b the follower Fetches the
- * rest under the ballot, at its own pace, so that loss and reordering cost a round trip and
- * no more. The staged log replaces the own one in one atomic record.
+ * How a follower comes into a leader's stream (2.8 A2). AcceptSync carries what fits of
+ * the leader's log behind the common point; if that ends below S_b the follower Fetches
+ * the rest under the ballot, at its own pace, so that loss and reordering cost a round
+ * trip and no more. The staged log replaces the own one in one atomic record.
  */
 
 static void fetch_rest(struct paxos_core *core)

@@ -25,8 +25,9 @@
  *  208      records (record.c)
  *           zeros up to a multiple of 4 KiB
  *
- * Sound when: magic and digest are right. In place when also: the number is one more than that of
- * the block before, `previous` is its digest, length and chain before are the ones it left.
+ * Sound when: magic and digest are right. In place when also: the number is one more
+ * than that of the block before, `previous` is its digest, length and chain before are
+ * the ones it left.
  */
 #include "wal/block.h"
 

@@ -23,7 +23,8 @@ static void cut(struct extents *extents, cs_slot first)
 static struct extent *add(struct extents *extents)
 {
     if (extents->count == extents->capacity) {
-        extents->capacity = extents->capacity == 0 ? FIRST_CAPACITY : 2 * extents->capacity;
+        extents->capacity =
+            extents->capacity == 0 ? FIRST_CAPACITY : 2 * extents->capacity;
         struct extent *items =
             realloc(extents->items, extents->capacity * sizeof *extents->items);
         CHECK(items != NULL);
@@ -33,9 +34,8 @@ static struct extent *add(struct extents *extents)
 }
 
 /* A run grows while its reader would meet the new slots next. */
-static bool grows(const struct extents *extents,
-                  cs_slot first,
-                  const struct extent_place *place)
+static bool
+grows(const struct extents *extents, cs_slot first, const struct extent_place *place)
 {
     if (!extents->is_open || extents->count == 0) {
         return false;
@@ -56,7 +56,8 @@ void extents_put(struct extents *extents,
         return;
     }
     cut(extents, first);
-    CHECK(first == (extents->count == 0 ? 1 : extents->items[extents->count - 1].last + 1));
+    CHECK(first ==
+          (extents->count == 0 ? 1 : extents->items[extents->count - 1].last + 1));
     if (count == 0) {
         return;
     }
@@ -64,8 +65,8 @@ void extents_put(struct extents *extents,
         extents->items[extents->count - 1].last = first + count - 1;
         return;
     }
-    *add(extents) = (struct extent){
-        .first = first, .last = first + count - 1, .place = *place};
+    *add(extents) =
+        (struct extent){.first = first, .last = first + count - 1, .place = *place};
     extents->is_open = true;
 }
 

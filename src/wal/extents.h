@@ -1,7 +1,7 @@
 /*
- * extents.h - where each slot of the logical log lies on disk: runs of consecutive slots in
- * consecutive blocks of one segment, at most EXTENT_SPAN_BYTES long. A replaced suffix cuts runs.
- * A log of 10 GB takes about 1.5 MB here.
+ * extents.h - where each slot of the logical log lies on disk: runs of consecutive slots
+ * in consecutive blocks of one segment, at most EXTENT_SPAN_BYTES long. A replaced suffix
+ * cuts runs. A log of 10 GB takes about 1.5 MB here.
  *
  *   items are in order of slots, without gap or overlap: item[i].last + 1 == item[i + 1].first
  *
@@ -18,24 +18,27 @@ enum { EXTENT_SPAN_BYTES = 256 * 1024 };
 
 struct extent_place {
     uint64_t segment;
-    uint64_t offset_bytes;     // of the block
-    uint32_t record_at_bytes;  // of the record, from the block's start
+    uint64_t offset_bytes;    // of the block
+    uint32_t record_at_bytes; // of the record, from the block's start
 };
 
 struct extent {
     cs_slot first;
     cs_slot last;
-    struct extent_place place;  // of the record that begins with `first`
+    struct extent_place place; // of the record that begins with `first`
 };
 
 struct extents {
     struct extent *items;
     size_t count;
     size_t capacity;
-    bool is_open;  // the last run may grow: nothing has been cut from it
+    bool is_open; // the last run may grow: nothing has been cut from it
 };
 
-/* Slots first .. first + count - 1 now lie at `place`; what stood at first and after is gone. */
+/*
+ * Slots first .. first + count - 1 now lie at `place`; what stood at first and after is
+ * gone.
+ */
 void extents_put(struct extents *extents,
                  cs_slot first,
                  uint32_t count,

@@ -1,6 +1,6 @@
 /*
- * fields.h - the fields of the log's formats, little endian, one after the other. A packer and its
- * unpacker read as the same list.
+ * fields.h - the fields of the log's formats, little endian, one after the other. A
+ * packer and its unpacker read as the same list.
  *
  * Thread: any.
  */

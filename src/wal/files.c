@@ -1,9 +1,10 @@
 /*
- * The real disk. Reads and writes are direct where the file system takes that: what recovery reads
- * then is what the device has, not what a page cache believes (PAXOS 4.2). write_through is one
- * write with RWF_DSYNC: on most devices one flush less than a write and a sync.
+ * The real disk. Reads and writes are direct where the file system takes that: what
+ * recovery reads then is what the device has, not what a page cache believes (PAXOS
+ * 4.2). write_through is one write with RWF_DSYNC: on most devices one flush less than
+ * a write and a sync.
  */
-#define _GNU_SOURCE 1  // NOLINT(bugprone-reserved-identifier): O_DIRECT, pwritev2
+#define _GNU_SOURCE 1 // NOLINT(bugprone-reserved-identifier): O_DIRECT, pwritev2
 
 #include "wal/files.h"
 
@@ -27,21 +28,29 @@ enum { PROBE_BYTES = FILES_ALIGN_BYTES, DIRECTORY_MODE = 0700, FILE_MODE = 0600 
 static const char PROBE_NAME[] = "prepare-probe";
 
 struct real_disk {
-    int directory;  // holds the lock
+    int directory; // holds the lock
     bool is_direct;
 };
 
 struct file_system {
-    uint32_t type;  // of statfs(2)
+    uint32_t type; // of statfs(2)
     const char *name;
 };
 
 /* Over a network neither locks nor syncs mean what the log needs. */
 static const struct file_system NETWORKED[] = {
-    {0x00006969, "NFS"},       {0x0000517b, "SMB"},       {0xff534d42, "CIFS"},
-    {0xfe534d42, "SMB2"},      {0x00c36400, "Ceph"},      {0x5346414f, "AFS"},
-    {0x6b414653, "AFS"},       {0x73757245, "Coda"},      {0x0000564c, "NCP"},
-    {0x0bd00bd0, "Lustre"},    {0x19830326, "BeeGFS"},    {0x01021997, "9P"},
+    {0x00006969, "NFS"},
+    {0x0000517b, "SMB"},
+    {0xff534d42, "CIFS"},
+    {0xfe534d42, "SMB2"},
+    {0x00c36400, "Ceph"},
+    {0x5346414f, "AFS"},
+    {0x6b414653, "AFS"},
+    {0x73757245, "Coda"},
+    {0x0000564c, "NCP"},
+    {0x0bd00bd0, "Lustre"},
+    {0x19830326, "BeeGFS"},
+    {0x01021997, "9P"},
     {0x786f4256, "a VirtualBox share"},
 };
 
@@ -52,7 +61,10 @@ static struct real_disk *disk_of(void *context)
     return context;
 }
 
-/* ---- files ---------------------------------------------------------------------------- */
+/*
+ * ---- files
+ * ----------------------------------------------------------------------------
+ */
 
 static int open_file(void *context, const char *name, bool is_new)
 {
@@ -73,7 +85,8 @@ static int close_file(void *context, int handle)
     return close(handle) == 0 || errno == EINTR ? 0 : -errno;
 }
 
-static int64_t read_at(void *context, int handle, void *data, size_t bytes, uint64_t offset)
+static int64_t
+read_at(void *context, int handle, void *data, size_t bytes, uint64_t offset)
 {
     (void)context;
     size_t done = 0;
@@ -130,7 +143,7 @@ static int sync_file(void *context, int handle)
     (void)context;
     int result = -1;
     do {
-        result = fdatasync(handle);  // with the size, if that has changed
+        result = fdatasync(handle); // with the size, if that has changed
     } while (result != 0 && errno == EINTR);
     return result == 0 ? 0 : -errno;
 }
@@ -142,7 +155,10 @@ static int64_t size_of(void *context, int handle)
     return fstat(handle, &status) == 0 ? (int64_t)status.st_size : -errno;
 }
 
-/* ---- the directory -------------------------------------------------------------------- */
+/*
+ * ---- the directory
+ * --------------------------------------------------------------------
+ */
 
 static int rename_file(void *context, const char *from, const char *to)
 {
@@ -199,7 +215,10 @@ static bool is_direct(void *context)
     return disk_of(context)->is_direct;
 }
 
-/* ---- opening -------------------------------------------------------------------------- */
+/*
+ * ---- opening
+ * --------------------------------------------------------------------------
+ */
 
 struct complaint {
     char *text;
@@ -213,13 +232,13 @@ static int complain(const struct complaint *complaint, int error, const char *fo
 
 static int complain(const struct complaint *complaint, int error, const char *format, ...)
 {
-    int written =
-        snprintf(complaint->text, complaint->bytes, "the data directory %s ", complaint->path);
+    int written = snprintf(complaint->text, complaint->bytes, "the data directory %s ",
+                           complaint->path);
     if (written > 0 && (size_t)written < complaint->bytes) {
         va_list arguments;
         va_start(arguments, format);
-        (void)vsnprintf(complaint->text + written, complaint->bytes - (size_t)written, format,
-                        arguments);
+        (void)vsnprintf(complaint->text + written, complaint->bytes - (size_t)written,
+                        format, arguments);
         va_end(arguments);
     }
     return -error;
@@ -232,14 +251,16 @@ static int make_directory(const struct complaint *complaint)
     }
     int error = errno;
     if (error == ENOENT) {
-        return complain(complaint, error,
-                        "cannot be made: the directory above it does not exist. Make that "
-                        "one first, or set `data` to another place.");
+        return complain(
+            complaint, error,
+            "cannot be made: the directory above it does not exist. Make that "
+            "one first, or set `data` to another place.");
     }
-    return complain(complaint, error,
-                    "cannot be made: %s. Make it writable for this user, or set `data` to "
-                    "another place.",
-                    strerror(error));
+    return complain(
+        complaint, error,
+        "cannot be made: %s. Make it writable for this user, or set `data` to "
+        "another place.",
+        strerror(error));
 }
 
 /* So that a crash does not take the whole new directory away. 0 or an errno. */
@@ -263,7 +284,8 @@ static int sync_parent(const char *path)
         (void)close(handle);
     }
     free(copy);
-    // A parent that may be entered but not read cannot be synced by us; its owner made it.
+    // A parent that may be entered but not read cannot be synced by us; its owner made
+    // it.
     return error == EACCES ? 0 : error;
 }
 
@@ -278,14 +300,16 @@ static int lock_directory(int directory, const struct complaint *complaint)
     }
     int error = errno;
     if (error == EWOULDBLOCK) {
-        return complain(complaint, error,
-                        "is in use by another process: two nodes cannot share one. Stop the "
-                        "other, or give this one a directory of its own.");
+        return complain(
+            complaint, error,
+            "is in use by another process: two nodes cannot share one. Stop the "
+            "other, or give this one a directory of its own.");
     }
     return complain(complaint, error, "cannot be locked: %s", strerror(error));
 }
 
-static int check_file_system(int directory, const struct complaint *complaint, bool *out_is_memory)
+static int
+check_file_system(int directory, const struct complaint *complaint, bool *out_is_memory)
 {
     struct statfs status;
     if (fstatfs(directory, &status) != 0) {
@@ -295,10 +319,11 @@ static int check_file_system(int directory, const struct complaint *complaint, b
     uint32_t type = (uint32_t)status.f_type;
     for (size_t i = 0; i < sizeof NETWORKED / sizeof NETWORKED[0]; i++) {
         if (type == NETWORKED[i].type) {
-            return complain(complaint, EOPNOTSUPP,
-                            "lies on a network file system (%s), where a lock or a sync may "
-                            "not hold. Set `data` to a local disk.",
-                            NETWORKED[i].name);
+            return complain(
+                complaint, EOPNOTSUPP,
+                "lies on a network file system (%s), where a lock or a sync may "
+                "not hold. Set `data` to a local disk.",
+                NETWORKED[i].name);
         }
     }
     *out_is_memory = type == (uint32_t)TMPFS_TYPE || type == (uint32_t)RAMFS_TYPE;
@@ -329,7 +354,8 @@ static int try_direct(const struct real_disk *disk)
 }
 
 /* Whether files can be made here, and whether O_DIRECT works on them. */
-static int probe(struct real_disk *disk, bool is_memory, const struct complaint *complaint)
+static int
+probe(struct real_disk *disk, bool is_memory, const struct complaint *complaint)
 {
     int error = try_direct(disk);
     (void)unlinkat(disk->directory, PROBE_NAME, 0);
@@ -363,8 +389,9 @@ static int open_directory(struct real_disk *disk, const struct complaint *compla
     }
     if (result == 0) {
         int error = sync_parent(complaint->path);
-        result = error == 0 ? 0 : complain(complaint, error, "cannot be made durable: %s",
-                                           strerror(error));
+        result = error == 0 ? 0
+                            : complain(complaint, error, "cannot be made durable: %s",
+                                       strerror(error));
     }
     return result == 0 ? probe(disk, is_memory, complaint) : result;
 }
@@ -378,7 +405,9 @@ int files_open_directory(struct files *out_files,
     struct real_disk *disk = calloc(1, sizeof *disk);
     CHECK(disk != NULL);
     disk->directory = -1;
-    const struct complaint complaint = {.text = out_error, .bytes = error_bytes, .path = path};
+    const struct complaint complaint = {.text = out_error,
+                                        .bytes = error_bytes,
+                                        .path = path};
     int result = open_directory(disk, &complaint);
     if (result != 0) {
         if (disk->directory >= 0) {
@@ -411,7 +440,7 @@ void files_close_directory(struct files *files)
     if (disk == NULL) {
         return;
     }
-    (void)close(disk->directory);  // and with it the lock
+    (void)close(disk->directory); // and with it the lock
     free(disk);
     *files = (struct files){0};
 }

@@ -30,7 +30,7 @@ static void finish(void *socket, zmq_msg_t *message)
     do {
         sent = zmq_msg_send(message, socket, ZMQ_DONTWAIT);
     } while (sent < 0 && errno == EINTR);
-    CHECK(sent >= 0);  // inproc, both ends there, no high-water mark
+    CHECK(sent >= 0); // inproc, both ends there, no high-water mark
 }
 
 void frame_send(void *socket, uint8_t kind, struct cs_view body)
@@ -61,7 +61,10 @@ bool frame_receive(void *socket, void *message, struct frame *out_frame)
     return true;
 }
 
-/* ---- reads ---------------------------------------------------------------------------- */
+/*
+ * ---- reads
+ * ----------------------------------------------------------------------------
+ */
 
 void frame_send_read(void *socket, const struct frame_read *read)
 {
@@ -87,7 +90,10 @@ struct frame_read frame_take_read(struct cs_view body)
     return read;
 }
 
-/* ---- the helper's answer -------------------------------------------------------------- */
+/*
+ * ---- the helper's answer
+ * --------------------------------------------------------------
+ */
 
 void frame_send_prepared(void *socket, const struct frame_prepared *prepared)
 {
@@ -111,7 +117,10 @@ struct frame_prepared frame_take_prepared(struct cs_view body)
     return prepared;
 }
 
-/* ---- completions ---------------------------------------------------------------------- */
+/*
+ * ---- completions
+ * ----------------------------------------------------------------------
+ */
 
 static size_t slice_bytes(const struct wal_slice *slice)
 {
@@ -173,7 +182,8 @@ static void take_slice(struct cs_view body, struct wal_slice *slice)
 
 void frame_send_completion(void *socket, const struct wal_completion *completion)
 {
-    bool is_slice = completion->kind == WAL_COMPLETION_SLICE && completion->status == WAL_OK;
+    bool is_slice =
+        completion->kind == WAL_COMPLETION_SLICE && completion->status == WAL_OK;
     size_t rest = 0;
     if (is_slice) {
         rest = slice_bytes(&completion->slice);
@@ -181,7 +191,8 @@ void frame_send_completion(void *socket, const struct wal_completion *completion
         rest = sizeof completion->sentence;
     }
     zmq_msg_t message;
-    uint8_t *at = begin(&message, (uint8_t)completion->kind, COMPLETION_HEAD_BYTES + rest);
+    uint8_t *at =
+        begin(&message, (uint8_t)completion->kind, COMPLETION_HEAD_BYTES + rest);
     field_put_u64(&at, completion->token);
     field_put_u64(&at, completion->block);
     field_put_u64(&at, completion->sync_us);
@@ -196,7 +207,8 @@ void frame_send_completion(void *socket, const struct wal_completion *completion
     finish(socket, &message);
 }
 
-void frame_take_completion(const struct frame *frame, struct wal_completion *out_completion)
+void frame_take_completion(const struct frame *frame,
+                           struct wal_completion *out_completion)
 {
     CHECK(frame->body.bytes >= COMPLETION_HEAD_BYTES);
     const uint8_t *at = frame->body.data;

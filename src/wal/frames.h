@@ -1,6 +1,6 @@
 /*
- * frames.h - the frames between engine, log thread and helper: bytes only, little endian, the kind
- * first.
+ * frames.h - the frames between engine, log thread and helper: bytes only, little
+ * endian, the kind first.
  *
  * Thread: any; a socket belongs to its thread.
  */
@@ -9,11 +9,11 @@
 
 #include "wal/thread.h"
 
-enum frame_kind {  // to the log thread and to the helper
+enum frame_kind { // to the log thread and to the helper
     FRAME_RECORDS = 1,
     FRAME_READ,
-    FRAME_PREPARE,   // helper: segment number
-    FRAME_PREPARED,  // from the helper: segment number, status, sentence
+    FRAME_PREPARE,  // helper: segment number
+    FRAME_PREPARED, // from the helper: segment number, status, sentence
     FRAME_STOP,
 };
 
@@ -34,10 +34,12 @@ struct frame_prepared {
 /* A message of one frame: its kind, and the bytes after it. */
 struct frame {
     uint8_t kind;
-    struct cs_view body;  // valid until the message is closed
+    struct cs_view body; // valid until the message is closed
 };
 
-/* Sends a frame. The sockets have no high-water mark, so this neither blocks nor fails. */
+/*
+ * Sends a frame. The sockets have no high-water mark, so this neither blocks nor fails.
+ */
 void frame_send(void *socket, uint8_t kind, struct cs_view body);
 
 void frame_send_read(void *socket, const struct frame_read *read);
@@ -48,7 +50,8 @@ struct frame_prepared frame_take_prepared(struct cs_view body);
 
 /* Kinds of enum wal_completion_kind. The slice stays the caller's. */
 void frame_send_completion(void *socket, const struct wal_completion *completion);
-void frame_take_completion(const struct frame *frame, struct wal_completion *out_completion);
+void frame_take_completion(const struct frame *frame,
+                           struct wal_completion *out_completion);
 
 /* `message` is a zmq_msg_t. False: none is there. */
 bool frame_receive(void *socket, void *message, struct frame *out_frame);

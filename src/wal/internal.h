@@ -19,17 +19,17 @@
 
 enum {
     WAL_READY_SEGMENTS_MAX = 8,
-    WAL_SENTENCE_BYTES     = 512,
-    WAL_READ_CHUNK_BYTES   = EXTENT_SPAN_BYTES,
-    WAL_READ_IDLE_BYTES    = 1024 * 1024,  // a larger window is given back after a read
+    WAL_SENTENCE_BYTES = 512,
+    WAL_READ_CHUNK_BYTES = EXTENT_SPAN_BYTES,
+    WAL_READ_IDLE_BYTES = 1024 * 1024, // a larger window is given back after a read
 };
 
-struct wal_segment {  // the one being appended to
-    uint64_t number;  // 0: none yet
+struct wal_segment { // the one being appended to
+    uint64_t number; // 0: none yet
     uint64_t generation;
     uint64_t seed;
     uint64_t bytes;
-    uint64_t offset;  // where the next block goes
+    uint64_t offset; // where the next block goes
     int handle;
     bool is_open;
 };
@@ -38,24 +38,24 @@ struct wal {
     struct files files;
     struct wal_settings settings;
     struct log_state state;
-    struct superblock superblock;  // the last value read or written
+    struct superblock superblock; // the last value read or written
     struct superblock_file superblock_file;
     uint64_t boot;
-    uint64_t block;            // number of the last block
+    uint64_t block; // number of the last block
     uint64_t synced_block;
-    struct cs_digest digest;   // of the last block
+    struct cs_digest digest; // of the last block
     struct wal_segment segment;
-    uint64_t ready_count;      // segment.number + 1 .. + ready_count are ready
-    uint8_t *buffer;           // one block of the largest size
+    uint64_t ready_count; // segment.number + 1 .. + ready_count are ready
+    uint8_t *buffer;      // one block of the largest size
     struct extents extents;
-    uint64_t *seeds;           // block_seed() of log-1, log-2, ...
+    uint64_t *seeds; // block_seed() of log-1, log-2, ...
     uint64_t seed_count;
     struct segment_reader reader;
-    uint64_t reader_active;  // segment being written when `reader` was last used
-    struct paxos_entry *tail;  // as recovered, until wal_forget_tail()
+    uint64_t reader_active;   // segment being written when `reader` was last used
+    struct paxos_entry *tail; // as recovered, until wal_forget_tail()
     bool wants_seal;
     bool is_full;
-    bool has_helper;           // somebody else makes segments: commits do not
+    bool has_helper; // somebody else makes segments: commits do not
     bool has_failed;
     char error[WAL_SENTENCE_BYTES];
 };
@@ -67,12 +67,15 @@ enum wal_status wal_say(struct wal *wal, enum wal_status status, const char *for
 /* Remembers the seed of the next segment; they come in order. */
 void wal_add_seed(struct wal *wal, uint64_t seed);
 
-/* Opens ready-N, writes its header, makes it log-N. WAL_FULL: none is ready nor can be made. */
+/*
+ * Opens ready-N, writes its header, makes it log-N. WAL_FULL: none is ready nor can be
+ * made.
+ */
 enum wal_status wal_next_segment(struct wal *wal);
 
 /*
- * Writes one block: the body lies at wal->buffer + BLOCK_HEADER_BYTES, `after` is the state with its
- * records. Durable on return with durability sync, or if `is_durable`.
+ * Writes one block: the body lies at wal->buffer + BLOCK_HEADER_BYTES, `after` is the
+ * state with its records. Durable on return with durability sync, or if `is_durable`.
  */
 struct wal_block_plan {
     size_t body_bytes;
@@ -93,21 +96,24 @@ void wal_note_entries(struct wal *wal,
 /* The superblock as of wal->state; everything before it is made durable first. */
 enum wal_status wal_write_superblock(struct wal *wal);
 
-/* ---- scan.c --------------------------------------------------------------------------- */
+/*
+ * ---- scan.c
+ * ---------------------------------------------------------------------------
+ */
 
 struct scan_result {
-    bool is_torn;           // something was cut
-    uint64_t blank_bytes;   // in the last segment: from here on there are only zeros
-    uint64_t last_segment;  // where the last block lies; 0: there is none
+    bool is_torn;          // something was cut
+    uint64_t blank_bytes;  // in the last segment: from here on there are only zeros
+    uint64_t last_segment; // where the last block lies; 0: there is none
     uint64_t last_offset;
     size_t last_bytes;
-    uint64_t highest_boot;  // in any block
+    uint64_t highest_boot; // in any block
 };
 
 /*
- * Reads log-1 .. log-N (`segment_count`), each place judged by the recovery table, into the wal's
- * state, extents, seeds, block, digest and segment (not opened for writing), and into `tail`.
- * Changes nothing on disk.
+ * Reads log-1 .. log-N (`segment_count`), each place judged by the recovery table, into
+ * the wal's state, extents, seeds, block, digest and segment (not opened for writing),
+ * and into `tail`. Changes nothing on disk.
  */
 enum wal_status scan_log(struct wal *wal,
                          uint64_t segment_count,

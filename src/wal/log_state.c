@@ -3,7 +3,8 @@
 #include "wal/fields.h"
 
 /* Ballots only rise, and accepted stays at or below promised (I4). */
-static bool ballots_follow(const struct log_state *state, const struct paxos_persist *persist)
+static bool ballots_follow(const struct log_state *state,
+                           const struct paxos_persist *persist)
 {
     return paxos_ballot_compare(state->promised, persist->promised) <= 0 &&
            paxos_ballot_compare(state->accepted, persist->accepted) <= 0 &&
@@ -11,7 +12,8 @@ static bool ballots_follow(const struct log_state *state, const struct paxos_per
 }
 
 /* The slots it writes begin where the log ends, or replace its suffix. */
-static bool slots_follow(const struct log_state *state, const struct paxos_persist *persist)
+static bool slots_follow(const struct log_state *state,
+                         const struct paxos_persist *persist)
 {
     if (record_is_bare(persist->kind)) {
         return persist->length == state->length;
@@ -19,7 +21,8 @@ static bool slots_follow(const struct log_state *state, const struct paxos_persi
     if (persist->first_slot == 0 || persist->first_slot > state->length + 1) {
         return false;
     }
-    if (persist->kind == PAXOS_PERSIST_APPEND && persist->first_slot != state->length + 1) {
+    if (persist->kind == PAXOS_PERSIST_APPEND &&
+        persist->first_slot != state->length + 1) {
         return false;
     }
     return persist->length == persist->first_slot - 1 + persist->entry_count;
@@ -54,13 +57,15 @@ bool log_state_apply(struct log_state *state, const struct record *record)
         !slots_follow(state, persist) || !chains_follow(state, record)) {
         return false;
     }
-    cs_slot decided = persist->decided > state->decided ? persist->decided : state->decided;
+    cs_slot decided =
+        persist->decided > state->decided ? persist->decided : state->decided;
     if (decided > persist->length) {
         return false;
     }
     if (record->state.bytes > 0) {
         struct log_state unpacked = *state;
-        if (!record_unpack_state(record->state.data, &unpacked.config, unpacked.watermarks)) {
+        if (!record_unpack_state(record->state.data, &unpacked.config,
+                                 unpacked.watermarks)) {
             return false;
         }
         *state = unpacked;

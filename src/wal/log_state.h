@@ -1,6 +1,7 @@
 /*
- * log_state.h - what the log says at its end: promise, accepted ballot, length, chain, decided hint,
- * configuration, watermarks. Commit and recovery apply records by the same function.
+ * log_state.h - what the log says at its end: promise, accepted ballot, length, chain,
+ * decided hint, configuration, watermarks. Commit and recovery apply records by the same
+ * function.
  *
  *   accepted <= promised (I4); decided <= length; promised, accepted and decided never fall
  *
@@ -16,7 +17,7 @@ struct log_state {
     struct paxos_ballot accepted;
     cs_slot decided;
     cs_slot length;
-    struct paxos_digest chain;  // chain(length)
+    struct paxos_digest chain; // chain(length)
     uint64_t token;
     struct paxos_config config;
     struct paxos_watermark watermarks[PAXOS_MEMBERS_MAX];

@@ -1,8 +1,8 @@
 /*
  * Opening: look at the directory, scan the log, mend its end, begin a new boot.
  *
- * Until the log is known to be sound nothing on disk is changed. Then, in this order, each step
- * durable before the next:
+ * Until the log is known to be sound nothing on disk is changed. Then, in this order,
+ * each step durable before the next:
  *   1  zeros over a torn end, and the last block written once more: a restart after a failed sync
  *      may have read it from a page cache that will not write it again (fsyncgate)
  *   2  the superblock's copies written once more, and the directory synced, for the same reason
@@ -26,7 +26,7 @@ struct named_segment {
     uint64_t number;
 };
 
-struct catalog {  // of the directory's segments
+struct catalog { // of the directory's segments
     struct named_segment *items;
     size_t count;
     size_t capacity;
@@ -34,7 +34,10 @@ struct catalog {  // of the directory's segments
     uint64_t log_highest;
 };
 
-/* ---- the directory -------------------------------------------------------------------- */
+/*
+ * ---- the directory
+ * --------------------------------------------------------------------
+ */
 
 static void note_name(void *context, const char *name)
 {
@@ -69,7 +72,8 @@ static enum wal_status list_directory(struct wal *wal, struct catalog *catalog)
     return WAL_OK;
 }
 
-static bool has_item(const struct catalog *catalog, enum segment_kind kind, uint64_t number)
+static bool
+has_item(const struct catalog *catalog, enum segment_kind kind, uint64_t number)
 {
     for (size_t i = 0; i < catalog->count; i++) {
         if (catalog->items[i].kind == kind && catalog->items[i].number == number) {
@@ -90,12 +94,16 @@ static enum wal_status check_no_gap(struct wal *wal, const struct catalog *catal
         missing++;
     }
     return wal_say(wal, WAL_AMNESIA,
-                   "log-%010" PRIu64 " is missing, though later ones are there. Put the file "
+                   "log-%010" PRIu64
+                   " is missing, though later ones are there. Put the file "
                    "back; without it this node must not vote. Nothing was changed.",
                    missing);
 }
 
-/* ---- the superblock ------------------------------------------------------------------- */
+/*
+ * ---- the superblock
+ * -------------------------------------------------------------------
+ */
 
 static enum wal_status format_directory(struct wal *wal)
 {
@@ -104,7 +112,8 @@ static enum wal_status format_directory(struct wal *wal)
     wal->superblock = (struct superblock){.incarnation = wal->settings.fresh_incarnation};
     int error = superblock_format(&wal->superblock_file, &wal->superblock);
     if (error == ENOSPC || error == EDQUOT) {
-        return wal_say(wal, WAL_FULL, "the disk is full: the data directory cannot be made");
+        return wal_say(wal, WAL_FULL,
+                       "the disk is full: the data directory cannot be made");
     }
     if (error != 0) {
         return wal_say(wal, WAL_FAILED, "the data directory cannot be formatted: %s",
@@ -123,55 +132,62 @@ static enum wal_status read_superblock(struct wal *wal, const struct catalog *ca
     case RECOVERY_FORMAT:
         return format_directory(wal);
     case RECOVERY_NEWER:
-        return wal_say(wal, WAL_VERSION,
-                       "the data directory was written by a newer release of consens: start "
-                       "that one. Nothing was changed.");
+        return wal_say(
+            wal, WAL_VERSION,
+            "the data directory was written by a newer release of consens: start "
+            "that one. Nothing was changed.");
     case RECOVERY_UNREADABLE:
-        return wal_say(wal, WAL_DAMAGED, "the %s cannot be read: %s. Nothing was changed.",
-                       SUPERBLOCK_NAME, strerror(wal->superblock_file.error));
+        return wal_say(wal, WAL_DAMAGED,
+                       "the %s cannot be read: %s. Nothing was changed.", SUPERBLOCK_NAME,
+                       strerror(wal->superblock_file.error));
     case RECOVERY_AMNESIA:
         break;
     case RECOVERY_END:
     case RECOVERY_CUT:
     case RECOVERY_DAMAGED:
-        CHECK(false);  // answers about blocks only
+        CHECK(false); // answers about blocks only
     }
-    return wal_say(wal, WAL_AMNESIA,
-                   "the %s is %s: this node no longer knows what it promised, so it must not "
-                   "vote. Put the file back if there is a copy as new as the log. Nothing was "
-                   "changed.",
-                   SUPERBLOCK_NAME,
-                   observation.superblock == SUPERBLOCK_ABSENT
-                       ? "missing, though the log is there"
-                       : "damaged: no two of its four copies agree");
+    return wal_say(
+        wal, WAL_AMNESIA,
+        "the %s is %s: this node no longer knows what it promised, so it must not "
+        "vote. Put the file back if there is a copy as new as the log. Nothing was "
+        "changed.",
+        SUPERBLOCK_NAME,
+        observation.superblock == SUPERBLOCK_ABSENT
+            ? "missing, though the log is there"
+            : "damaged: no two of its four copies agree");
 }
 
-/* ---- what was found ------------------------------------------------------------------- */
+/*
+ * ---- what was found
+ * -------------------------------------------------------------------
+ */
 
 /* Superblock and log were written in turn: neither may be far behind the other. */
 static enum wal_status check_agreement(struct wal *wal, const struct scan_result *result)
 {
     const struct superblock *superblock = &wal->superblock;
     if (paxos_ballot_compare(wal->state.promised, superblock->promised) < 0) {
-        return wal_say(wal, WAL_AMNESIA,
-                       "the log knows of a smaller promise than the %s: part of it is an old "
-                       "copy. This node must not vote with it. Nothing was changed.",
-                       SUPERBLOCK_NAME);
+        return wal_say(
+            wal, WAL_AMNESIA,
+            "the log knows of a smaller promise than the %s: part of it is an old "
+            "copy. This node must not vote with it. Nothing was changed.",
+            SUPERBLOCK_NAME);
     }
     // The first block of a boot is written before the superblock learns of that boot.
     if (result->highest_boot > superblock->boot + 1) {
-        return wal_say(wal, WAL_AMNESIA,
-                       "the log was written in boot %" PRIu64 ", the %s is of boot %" PRIu64
-                       ": it is an old copy. This node must not vote with it. Nothing was "
-                       "changed.",
-                       result->highest_boot, SUPERBLOCK_NAME, superblock->boot);
+        return wal_say(
+            wal, WAL_AMNESIA,
+            "the log was written in boot %" PRIu64 ", the %s is of boot %" PRIu64
+            ": it is an old copy. This node must not vote with it. Nothing was "
+            "changed.",
+            result->highest_boot, SUPERBLOCK_NAME, superblock->boot);
     }
     return WAL_OK;
 }
 
-static enum wal_status take_tail(struct wal *wal,
-                                 const struct tail *tail,
-                                 struct paxos_recovered *out)
+static enum wal_status
+take_tail(struct wal *wal, const struct tail *tail, struct paxos_recovered *out)
 {
     const struct wal_settings *settings = &wal->settings;
     struct tail_wish wish = {
@@ -181,24 +197,26 @@ static enum wal_status take_tail(struct wal *wal,
         .decided_bytes_max = settings->ring_bytes,
     };
     if (!tail_choose_base(tail, &wish, &out->base, &out->base_chain)) {
-        return wal_say(wal, WAL_UNUSABLE,
-                       "slots %" PRIu64 " to %" PRIu64
-                       " are not known to be decided; that is more than this node can hold "
-                       "(%u slots). Start it with the limits it had before.",
-                       wal->state.decided + 1, wal->state.length,
-                       (unsigned)settings->ring_entries);
+        return wal_say(
+            wal, WAL_UNUSABLE,
+            "slots %" PRIu64 " to %" PRIu64
+            " are not known to be decided; that is more than this node can hold "
+            "(%u slots). Start it with the limits it had before.",
+            wal->state.decided + 1, wal->state.length, (unsigned)settings->ring_entries);
     }
     wal->tail = tail_copy(tail, out->base);
     out->tail = wal->tail;
     return WAL_OK;
 }
 
-static enum wal_status
-recover(struct wal *wal, const struct catalog *catalog, struct scan_result *result,
-        struct wal_recovery *out)
+static enum wal_status recover(struct wal *wal,
+                               const struct catalog *catalog,
+                               struct scan_result *result,
+                               struct wal_recovery *out)
 {
     wal->state.config = wal->superblock.config;
-    memcpy(wal->state.watermarks, wal->superblock.watermarks, sizeof wal->state.watermarks);
+    memcpy(wal->state.watermarks, wal->superblock.watermarks,
+           sizeof wal->state.watermarks);
     struct tail tail;
     tail_init(&tail, wal->settings.ring_entries);
     enum wal_status status = check_no_gap(wal, catalog);
@@ -217,7 +235,10 @@ recover(struct wal *wal, const struct catalog *catalog, struct scan_result *resu
     return status;
 }
 
-/* ---- mending -------------------------------------------------------------------------- */
+/*
+ * ---- mending
+ * --------------------------------------------------------------------------
+ */
 
 static enum wal_status fail(struct wal *wal, const char *what, int error)
 {
@@ -248,7 +269,8 @@ static int write_last_block(struct wal *wal, const struct scan_result *result)
     if (!segment_reader_open(reader, result->last_segment)) {
         return reader->error;
     }
-    const uint8_t *block = segment_reader_at(reader, result->last_offset, result->last_bytes);
+    const uint8_t *block =
+        segment_reader_at(reader, result->last_offset, result->last_bytes);
     if (block == NULL) {
         return reader->error == 0 ? EIO : reader->error;
     }
@@ -292,7 +314,10 @@ static enum wal_status mend(struct wal *wal, const struct scan_result *result)
     return error == 0 ? WAL_OK : fail(wal, "sync the data directory", error);
 }
 
-/* ---- segments to come ----------------------------------------------------------------- */
+/*
+ * ---- segments to come
+ * -----------------------------------------------------------------
+ */
 
 /* 1: it has the size of a segment; 0: not; or a negated errno. */
 static int has_right_size(struct wal *wal, const char *name)
@@ -363,8 +388,8 @@ static enum wal_status prepare_segments(struct wal *wal)
     uint64_t number = 0;
     while (wal_wants_segment(wal, &number)) {
         char error[WAL_SENTENCE_BYTES] = "";
-        enum wal_status status = segment_prepare(
-            &wal->files, wal->settings.segment_bytes, number, error, sizeof error);
+        enum wal_status status = segment_prepare(&wal->files, wal->settings.segment_bytes,
+                                                 number, error, sizeof error);
         if (status == WAL_FULL) {
             wal_set_no_room(wal, true);
             return WAL_OK;
@@ -377,7 +402,10 @@ static enum wal_status prepare_segments(struct wal *wal)
     return WAL_OK;
 }
 
-/* ---- opening -------------------------------------------------------------------------- */
+/*
+ * ---- opening
+ * --------------------------------------------------------------------------
+ */
 
 static enum wal_status begin_boot(struct wal *wal)
 {
@@ -464,7 +492,8 @@ enum wal_status wal_open(struct wal **out_wal,
     *out_recovery = (struct wal_recovery){0};
     if (!are_settings_usable(settings)) {
         (void)snprintf(out_recovery->sentence, sizeof out_recovery->sentence,
-                       "segments of %" PRIu64 " bytes (a multiple of %d, at least %d), %u of "
+                       "segments of %" PRIu64
+                       " bytes (a multiple of %d, at least %d), %u of "
                        "them ready (1 to %d) and a ring of %u slots cannot make a log",
                        settings->segment_bytes, (int)FILES_ALIGN_BYTES,
                        (int)SEGMENT_BYTES_MIN, (unsigned)settings->ready_segments,
@@ -481,7 +510,7 @@ enum wal_status wal_open(struct wal **out_wal,
     }
     memcpy(out_recovery->sentence, wal->error, sizeof out_recovery->sentence);
     out_recovery->core = (struct paxos_recovered){0};
-    wal->has_failed = true;  // closing must not touch the disk either
+    wal->has_failed = true; // closing must not touch the disk either
     wal_close(&wal);
     return status;
 }

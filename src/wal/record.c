@@ -22,9 +22,9 @@
  *           payloads, one after the other
  *           zeros up to a multiple of 8
  *
- * Sound when: the kind is known, the sizes add up exactly, the state part is there if and only if
- * the kind has one, and a kind without entries has none. Whether it fits the log before it is for
- * log_state.c to say. The block's digest covers it.
+ * Sound when: the kind is known, the sizes add up exactly, the state part is there if
+ * and only if the kind has one, and a kind without entries has none. Whether it fits
+ * the log before it is for log_state.c to say. The block's digest covers it.
  */
 #include "wal/record.h"
 
@@ -230,7 +230,8 @@ bool record_unpack(struct cs_view rest, struct record *out_record)
     out_record->entries = view_of(at + state_bytes, (size_t)entries_bytes);
     uint64_t sum = payload_sum(out_record->entries);
     out_record->payloads = view_of(rest.data + fixed, (size_t)sum);
-    return sum <= out_record->bytes && aligned((size_t)(fixed + sum)) == out_record->bytes;
+    return sum <= out_record->bytes &&
+           aligned((size_t)(fixed + sum)) == out_record->bytes;
 }
 
 struct record_cursor record_entries(const struct record *record)

@@ -1,6 +1,6 @@
 /*
- * record.h - one record of the log: what the core asked to persist, and the entries with it.
- * wal_pack_record() writes it (wal.h), recovery and reads take it apart again.
+ * record.h - one record of the log: what the core asked to persist, and the entries
+ * with it. wal_pack_record() writes it (wal.h), recovery and reads take it apart again.
  *
  * Thread: any.
  */
@@ -14,19 +14,19 @@
 #include <stdbool.h>
 
 enum {
-    RECORD_HEAD_BYTES   = 88,
-    RECORD_ENTRY_BYTES  = 48,
+    RECORD_HEAD_BYTES = 88,
+    RECORD_ENTRY_BYTES = 48,
     RECORD_CONFIG_BYTES = 176,
     RECORD_WATERMARKS_BYTES = 32 * PAXOS_MEMBERS_MAX,
     RECORD_STATE_BYTES = RECORD_CONFIG_BYTES + RECORD_WATERMARKS_BYTES,
 };
 
-struct record {  // views into the bytes it was unpacked from
+struct record { // views into the bytes it was unpacked from
     struct paxos_persist persist;
-    size_t bytes;             // of the whole record
-    struct cs_view state;     // empty, or config and watermarks
+    size_t bytes;         // of the whole record
+    struct cs_view state; // empty, or config and watermarks
     struct cs_view entries;
-    struct cs_view payloads;  // exactly what the entries say
+    struct cs_view payloads; // exactly what the entries say
 };
 
 /* The first record of `rest`. False: no sound record begins there. */

@@ -1,9 +1,10 @@
 /*
- * The recovery table (PAXOS 4.2). One block is in flight at a time, so block k is known to have been
- * durable as soon as anything written after it is found: that is what makes the difference between
- * a torn tail, which nobody was told of, and damage. "Evidence" is a later sound block whose floor
- * is at k or above (with durability interval or none, several blocks are in flight, and then a
- * later block alone says nothing), or a later segment.
+ * The recovery table (PAXOS 4.2). One block is in flight at a time, so block k is known
+ * to have been durable as soon as anything written after it is found: that is what makes
+ * the difference between a torn tail, which nobody was told of, and damage. "Evidence" is
+ * a later sound block whose floor is at k or above (with durability interval or none,
+ * several blocks are in flight, and then a later block alone says nothing), or a later
+ * segment.
  *
  *   superblock   segments  block k: valid chained blank evidence floor
  *   newer        any       -                                              a newer release wrote it
@@ -22,8 +23,8 @@
  *   sound        any       no    any     no    no       yes               damaged
  *   sound        any       no    any     yes   no       yes               amnesia
  *
- * In this release damage is not repaired from peers: it is reported with file and offset, and
- * nothing on disk is changed.
+ * In this release damage is not repaired from peers: it is reported with file and offset,
+ * and nothing on disk is changed.
  */
 #include "wal/recovery.h"
 

@@ -16,32 +16,35 @@ struct scan {
     struct tail *tail;
     struct scan_result *result;
     uint64_t segment_count;
-    uint64_t number;  // of the segment being read
+    uint64_t number; // of the segment being read
     uint64_t generation;
     uint64_t seed;
-    uint64_t offset;  // where block wal->block + 1 should begin
+    uint64_t offset; // where block wal->block + 1 should begin
 };
 
-struct found {  // at one place
+struct found { // at one place
     struct recovery_observation observation;
-    const uint8_t *block;  // if valid: all of it. Valid until the next read
+    const uint8_t *block; // if valid: all of it. Valid until the next read
     struct block_header header;
-    struct log_state after;  // if chained
+    struct log_state after; // if chained
 };
 
 static const char WHAT_TO_DO[] =
     "Nothing was changed. The other nodes have this data: leave this node off, keep its "
     "directory aside, and put back a good copy of the file if there is one.";
 
-/* ---- sentences ------------------------------------------------------------------------ */
+/*
+ * ---- sentences
+ * ------------------------------------------------------------------------
+ */
 
 static enum wal_status say_unreadable(struct scan *scan, uint64_t offset)
 {
-    return wal_say(scan->wal, WAL_DAMAGED, "%s cannot be read at offset %" PRIu64 ": %s. %s",
-                   scan->reader.name, offset,
-                   scan->reader.error == 0 ? "the file ends there"
-                                           : strerror(scan->reader.error),
-                   WHAT_TO_DO);
+    return wal_say(
+        scan->wal, WAL_DAMAGED, "%s cannot be read at offset %" PRIu64 ": %s. %s",
+        scan->reader.name, offset,
+        scan->reader.error == 0 ? "the file ends there" : strerror(scan->reader.error),
+        WHAT_TO_DO);
 }
 
 static enum wal_status say_damaged(struct scan *scan)
@@ -56,21 +59,27 @@ static enum wal_status say_damaged(struct scan *scan)
 
 static enum wal_status say_missing(struct scan *scan)
 {
-    return wal_say(scan->wal, WAL_AMNESIA,
-                   "the log ends after block %" PRIu64 ", but block %" PRIu64
-                   " was on disk once (in log-%010" PRIu64
-                   "): this directory lost files or is an old copy. A node that forgot what it "
-                   "promised must not vote. %s",
-                   scan->wal->block, scan->wal->superblock.floor_block,
-                   scan->wal->superblock.floor_segment, WHAT_TO_DO);
+    return wal_say(
+        scan->wal, WAL_AMNESIA,
+        "the log ends after block %" PRIu64 ", but block %" PRIu64
+        " was on disk once (in log-%010" PRIu64
+        "): this directory lost files or is an old copy. A node that forgot what it "
+        "promised must not vote. %s",
+        scan->wal->block, scan->wal->superblock.floor_block,
+        scan->wal->superblock.floor_segment, WHAT_TO_DO);
 }
 
-/* ---- segments ------------------------------------------------------------------------- */
+/*
+ * ---- segments
+ * -------------------------------------------------------------------------
+ */
 
-/* The header of the next segment is read; `out_follows`: it continues where the last one ended. */
-static enum wal_status look_into_next(struct scan *scan,
-                                      struct segment_header *header,
-                                      bool *out_follows)
+/*
+ * The header of the next segment is read; `out_follows`: it continues where the last
+ * one ended.
+ */
+static enum wal_status
+look_into_next(struct scan *scan, struct segment_header *header, bool *out_follows)
 {
     struct wal *wal = scan->wal;
     *out_follows = false;
@@ -106,7 +115,10 @@ static void enter_segment(struct scan *scan, const struct segment_header *header
     wal_add_seed(scan->wal, scan->seed);
 }
 
-/* ---- looking -------------------------------------------------------------------------- */
+/*
+ * ---- looking
+ * --------------------------------------------------------------------------
+ */
 
 static bool is_zero(const uint8_t *data, size_t bytes)
 {
@@ -118,7 +130,10 @@ static bool is_inside(const struct scan *scan, uint64_t offset, size_t bytes)
     return offset <= scan->reader.file_bytes && bytes <= scan->reader.file_bytes - offset;
 }
 
-/* A sound block at `offset`, or NULL: there is none, or, with reader.error set, it cannot be read. */
+/*
+ * A sound block at `offset`, or NULL: there is none, or, with reader.error set, it
+ * cannot be read.
+ */
 static const uint8_t *
 read_block(struct scan *scan, uint64_t offset, struct block_header *out_header)
 {
@@ -133,7 +148,10 @@ read_block(struct scan *scan, uint64_t offset, struct block_header *out_header)
     return is_sound ? block : NULL;
 }
 
-/* Applies the block's records to `after`; false: they do not follow, or do not match the header. */
+/*
+ * Applies the block's records to `after`; false: they do not follow, or do not match
+ * the header.
+ */
 static bool apply_records(const struct found *found, struct log_state *after)
 {
     const struct block_header *header = &found->header;
@@ -148,7 +166,8 @@ static bool apply_records(const struct found *found, struct log_state *after)
         count++;
     }
     return count == header->record_count && after->length == header->length &&
-           field_same_chain(after->chain, header->chain) && after->token == header->token &&
+           field_same_chain(after->chain, header->chain) &&
+           after->token == header->token &&
            paxos_ballot_compare(after->promised, header->promised) == 0 &&
            paxos_ballot_compare(after->accepted, header->accepted) == 0;
 }
@@ -173,10 +192,11 @@ static enum wal_status look_here(struct scan *scan, struct found *found)
     observation->is_below_floor =
         scan->wal->block + 1 <= superblock->floor_block && !MUTANT_IS(49);
     if (!is_inside(scan, scan->offset, BLOCK_ALIGN_BYTES)) {
-        observation->is_blank = true;  // the segment is full
+        observation->is_blank = true; // the segment is full
         return WAL_OK;
     }
-    const uint8_t *page = segment_reader_at(&scan->reader, scan->offset, BLOCK_ALIGN_BYTES);
+    const uint8_t *page =
+        segment_reader_at(&scan->reader, scan->offset, BLOCK_ALIGN_BYTES);
     observation->is_blank = page != NULL && is_zero(page, BLOCK_ALIGN_BYTES);
     found->block = read_block(scan, scan->offset, &found->header);
     if (scan->reader.error != 0) {
@@ -192,7 +212,10 @@ static enum wal_status look_here(struct scan *scan, struct found *found)
     return WAL_OK;
 }
 
-/* Whether anything later in the last segment says that the block at scan->offset was durable. */
+/*
+ * Whether anything later in the last segment says that the block at scan->offset was
+ * durable.
+ */
 static enum wal_status look_ahead(struct scan *scan, bool *has_evidence)
 {
     uint64_t missing = scan->wal->block + 1;
@@ -216,8 +239,8 @@ static enum wal_status look_ahead(struct scan *scan, bool *has_evidence)
 }
 
 /*
- * What lies at scan->offset, and what speaks for it. Moves on to the next segment where the log
- * does.
+ * What lies at scan->offset, and what speaks for it. Moves on to the next segment where
+ * the log does.
  */
 static enum wal_status observe(struct scan *scan, struct found *found)
 {
@@ -242,7 +265,10 @@ static enum wal_status observe(struct scan *scan, struct found *found)
     return status;
 }
 
-/* ---- accepting ------------------------------------------------------------------------ */
+/*
+ * ---- accepting
+ * ------------------------------------------------------------------------
+ */
 
 static void keep_in_tail(struct tail *tail, struct cs_view body)
 {
@@ -319,7 +345,7 @@ static enum wal_status scan_blocks(struct scan *scan)
         case RECOVERY_FORMAT:
         case RECOVERY_NEWER:
         case RECOVERY_UNREADABLE:
-            CHECK(false);  // answers about the superblock only
+            CHECK(false); // answers about the superblock only
         }
     }
 }
@@ -330,8 +356,10 @@ enum wal_status scan_log(struct wal *wal,
                          struct scan_result *out_result)
 {
     *out_result = (struct scan_result){0};
-    struct scan scan = {
-        .wal = wal, .tail = tail, .result = out_result, .segment_count = segment_count};
+    struct scan scan = {.wal = wal,
+                        .tail = tail,
+                        .result = out_result,
+                        .segment_count = segment_count};
     segment_reader_init(&scan.reader, &wal->files, SEGMENT_CHUNK_BYTES);
     enum wal_status status = scan_blocks(&scan);
     segment_reader_fini(&scan.reader);

@@ -13,8 +13,9 @@
  *   88  16  digest of the block before that
  *  104      zeros up to 4 KiB
  *
- * Sound when: magic, version and digest are right. In place when also the incarnation and number
- * are those of the directory and the name, and first block and digest follow the segment before.
+ * Sound when: magic, version and digest are right. In place when also the incarnation
+ * and number are those of the directory and the name, and first block and digest follow
+ * the segment before.
  */
 #include "wal/segment.h"
 
@@ -36,10 +37,12 @@ static const char *const PREFIXES[] = {
 
 /* ---- names ------------------------------------------------------------------------- */
 
-void segment_name(char out_name[FILES_NAME_BYTES], enum segment_kind kind, uint64_t number)
+void segment_name(char out_name[FILES_NAME_BYTES],
+                  enum segment_kind kind,
+                  uint64_t number)
 {
-    int written =
-        snprintf(out_name, FILES_NAME_BYTES, "%s%010llu", PREFIXES[kind], (unsigned long long)number);
+    int written = snprintf(out_name, FILES_NAME_BYTES, "%s%010llu", PREFIXES[kind],
+                           (unsigned long long)number);
     CHECK(written > 0 && written < FILES_NAME_BYTES);
 }
 
@@ -54,7 +57,9 @@ static bool parse_number(const char *digits, uint64_t *out_number)
     return digits[count] == '\0' && count >= NAME_DIGITS && number > 0;
 }
 
-bool segment_parse_name(const char *name, enum segment_kind *out_kind, uint64_t *out_number)
+bool segment_parse_name(const char *name,
+                        enum segment_kind *out_kind,
+                        uint64_t *out_number)
 {
     for (int kind = SEGMENT_LOG; kind <= SEGMENT_PREPARE; kind++) {
         size_t prefix_bytes = strlen(PREFIXES[kind]);
@@ -116,7 +121,8 @@ enum segment_sight segment_unpack_header(const uint8_t *page, struct segment_hea
 
 uint8_t *segment_alloc(size_t bytes)
 {
-    size_t rounded = (bytes + FILES_ALIGN_BYTES - 1) / FILES_ALIGN_BYTES * FILES_ALIGN_BYTES;
+    size_t rounded =
+        (bytes + FILES_ALIGN_BYTES - 1) / FILES_ALIGN_BYTES * FILES_ALIGN_BYTES;
     uint8_t *memory = aligned_alloc(FILES_ALIGN_BYTES, rounded);
     CHECK(memory != NULL);
     return memory;
@@ -124,7 +130,8 @@ uint8_t *segment_alloc(size_t bytes)
 
 static int fill_with_zeros(const struct files *files, int handle, uint64_t bytes)
 {
-    size_t chunk = bytes < SEGMENT_CHUNK_BYTES ? (size_t)bytes : (size_t)SEGMENT_CHUNK_BYTES;
+    size_t chunk =
+        bytes < SEGMENT_CHUNK_BYTES ? (size_t)bytes : (size_t)SEGMENT_CHUNK_BYTES;
     uint8_t *zeros = segment_alloc(chunk);
     memset(zeros, 0, chunk);
     int error = 0;
@@ -134,7 +141,7 @@ static int fill_with_zeros(const struct files *files, int handle, uint64_t bytes
         if (written < 0) {
             error = (int)-written;
         } else if ((size_t)written < part) {
-            error = ENOSPC;  // a short write says that the next one would find no room
+            error = ENOSPC; // a short write says that the next one would find no room
         }
         at += part;
     }
@@ -242,7 +249,8 @@ static bool is_inside(const struct segment_reader *reader, uint64_t offset, size
            offset + bytes <= reader->start_bytes + reader->valid_bytes;
 }
 
-const uint8_t *segment_reader_at(struct segment_reader *reader, uint64_t offset, size_t bytes)
+const uint8_t *
+segment_reader_at(struct segment_reader *reader, uint64_t offset, size_t bytes)
 {
     CHECK(reader->number > 0);
     CHECK(offset % FILES_ALIGN_BYTES == 0);
@@ -259,7 +267,8 @@ const uint8_t *segment_reader_at(struct segment_reader *reader, uint64_t offset,
     wanted = wanted < left ? wanted : (size_t)left;
     reserve(reader, wanted);
     const struct files *files = reader->files;
-    int64_t got = files->read_at(files->context, reader->handle, reader->data, wanted, offset);
+    int64_t got =
+        files->read_at(files->context, reader->handle, reader->data, wanted, offset);
     reader->start_bytes = offset;
     reader->valid_bytes = got < 0 ? 0 : (size_t)got;
     if (got < 0) {

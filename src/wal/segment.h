@@ -16,24 +16,28 @@
 
 enum {
     SEGMENT_HEADER_BYTES = FILES_ALIGN_BYTES,
-    SEGMENT_BYTES_MIN    = 64 * 1024,  // a header, and blocks of a size worth having
-    SEGMENT_CHUNK_BYTES  = 1024 * 1024,  // of zero-filling, and of recovery's reads
+    SEGMENT_BYTES_MIN = 64 * 1024,     // a header, and blocks of a size worth having
+    SEGMENT_CHUNK_BYTES = 1024 * 1024, // of zero-filling, and of recovery's reads
     SEGMENT_FORMAT_VERSION = 1,
 };
 
 enum segment_kind { SEGMENT_LOG, SEGMENT_READY, SEGMENT_PREPARE };
 
-void segment_name(char out_name[FILES_NAME_BYTES], enum segment_kind kind, uint64_t number);
+void segment_name(char out_name[FILES_NAME_BYTES],
+                  enum segment_kind kind,
+                  uint64_t number);
 /* False: not the name of a segment. */
-bool segment_parse_name(const char *name, enum segment_kind *out_kind, uint64_t *out_number);
+bool segment_parse_name(const char *name,
+                        enum segment_kind *out_kind,
+                        uint64_t *out_number);
 
 struct segment_header {
     struct paxos_id incarnation;
-    struct paxos_id cluster_id;  // as known then; none before the cluster formed
-    uint64_t number;             // as in the name
-    uint64_t generation;         // 1; one more each time the file is used again
-    uint64_t first_block;        // number of the block that follows
-    struct cs_digest previous;   // digest of block first_block - 1
+    struct paxos_id cluster_id; // as known then; none before the cluster formed
+    uint64_t number;            // as in the name
+    uint64_t generation;        // 1; one more each time the file is used again
+    uint64_t first_block;       // number of the block that follows
+    struct cs_digest previous;  // digest of block first_block - 1
 };
 
 enum segment_sight { SEGMENT_SOUND, SEGMENT_BAD, SEGMENT_NEWER };
@@ -45,8 +49,8 @@ enum segment_sight segment_unpack_header(const uint8_t *page, struct segment_hea
 uint8_t *segment_alloc(size_t bytes);
 
 /*
- * Makes ready-N: zeros written and synced, name durable. WAL_FULL: no room, nothing left behind.
- * WAL_FAILED: `out_error` says what.
+ * Makes ready-N: zeros written and synced, name durable. WAL_FULL: no room, nothing
+ * left behind. WAL_FAILED: `out_error` says what.
  */
 enum wal_status segment_prepare(const struct files *files,
                                 uint64_t bytes,
@@ -58,15 +62,15 @@ enum wal_status segment_prepare(const struct files *files,
 struct segment_reader {
     const struct files *files;
     size_t chunk_bytes;
-    char name[FILES_NAME_BYTES];  // of the file that is open
-    uint64_t number;              // 0: none is open
+    char name[FILES_NAME_BYTES]; // of the file that is open
+    uint64_t number;             // 0: none is open
     int handle;
     uint64_t file_bytes;
     uint8_t *data;
     size_t capacity_bytes;
-    uint64_t start_bytes;  // window: data holds file bytes start .. start + valid
+    uint64_t start_bytes; // window: data holds file bytes start .. start + valid
     size_t valid_bytes;
-    int error;  // errno of the last failed call; 0: it was past the end
+    int error; // errno of the last failed call; 0: it was past the end
 };
 
 void segment_reader_init(struct segment_reader *reader,
@@ -75,7 +79,8 @@ void segment_reader_init(struct segment_reader *reader,
 /* Opens log-N, unless it is open. False: reader->error. */
 bool segment_reader_open(struct segment_reader *reader, uint64_t number);
 /* `bytes` at `offset`, both aligned; NULL: cannot be read. Valid until the next call. */
-const uint8_t *segment_reader_at(struct segment_reader *reader, uint64_t offset, size_t bytes);
+const uint8_t *
+segment_reader_at(struct segment_reader *reader, uint64_t offset, size_t bytes);
 /* What was read may have changed on disk. */
 void segment_reader_forget(struct segment_reader *reader);
 void segment_reader_close(struct segment_reader *reader);

@@ -1,5 +1,6 @@
 /*
- * Reading entries back: the extents say where a slot's run begins, a cursor walks from there.
+ * Reading entries back: the extents say where a slot's run begins, a cursor walks from
+ * there.
  */
 #include "wal/internal.h"
 
@@ -11,19 +12,20 @@
 struct cursor {
     struct wal *wal;
     const struct extent *extent;
-    uint64_t offset;           // of the block
-    const uint8_t *block;      // in the reader's window
+    uint64_t offset;      // of the block
+    const uint8_t *block; // in the reader's window
     struct block_header header;
-    struct cs_view rest;       // records of the block not yet begun
+    struct cs_view rest; // records of the block not yet begun
     struct record_cursor entries;
-    cs_slot next;              // slot that comes next
+    cs_slot next; // slot that comes next
 };
 
 static enum wal_status say_damaged(struct wal *wal, const struct cursor *cursor)
 {
     int error = wal->reader.error;
     return wal_say(wal, WAL_DAMAGED,
-                   "%s is damaged at offset %" PRIu64 ": the block with slot %" PRIu64 " %s%s",
+                   "%s is damaged at offset %" PRIu64 ": the block with slot %" PRIu64
+                   " %s%s",
                    wal->reader.name, cursor->offset, cursor->next,
                    error == 0 ? "does not hash any more" : "cannot be read: ",
                    error == 0 ? "" : strerror(error));
@@ -38,7 +40,8 @@ static enum wal_status load_block(struct cursor *cursor)
     if (!segment_reader_open(&wal->reader, number)) {
         return say_damaged(wal, cursor);
     }
-    const uint8_t *page = segment_reader_at(&wal->reader, cursor->offset, BLOCK_ALIGN_BYTES);
+    const uint8_t *page =
+        segment_reader_at(&wal->reader, cursor->offset, BLOCK_ALIGN_BYTES);
     if (page == NULL || !block_peek(page, &bytes)) {
         return say_damaged(wal, cursor);
     }
@@ -97,9 +100,8 @@ static enum wal_status next_record(struct cursor *cursor)
 }
 
 /* The entry of slot cursor->next. `out_payload` is valid until the next call. */
-static enum wal_status take(struct cursor *cursor,
-                            struct paxos_entry *out_entry,
-                            struct cs_view *out_payload)
+static enum wal_status
+take(struct cursor *cursor, struct paxos_entry *out_entry, struct cs_view *out_payload)
 {
     if (cursor->extent == NULL || cursor->next > cursor->extent->last) {
         enum wal_status status = enter_extent(cursor);
@@ -119,7 +121,10 @@ static enum wal_status take(struct cursor *cursor,
     return WAL_OK;
 }
 
-/* ---- slices --------------------------------------------------------------------------- */
+/*
+ * ---- slices
+ * ---------------------------------------------------------------------------
+ */
 
 struct limits {
     cs_slot first;
@@ -161,7 +166,8 @@ collect(struct cursor *cursor, const struct limits *limits, struct wal_slice *sl
             return status;
         }
         is_chained = is_chained || entry.slot == 1;
-        if (is_chained && !field_same_chain(paxos_chain_next(previous, &entry), entry.chain)) {
+        if (is_chained &&
+            !field_same_chain(paxos_chain_next(previous, &entry), entry.chain)) {
             return say_damaged(cursor->wal, cursor);
         }
         previous = entry.chain;
@@ -199,8 +205,10 @@ enum wal_status wal_read(struct wal *wal,
     CHECK(first <= last);
     CHECK(max_entries > 0);
     *out_slice = (struct wal_slice){0};
-    struct limits limits = {
-        .first = first, .last = last, .max_entries = max_entries, .max_bytes = max_bytes};
+    struct limits limits = {.first = first,
+                            .last = last,
+                            .max_entries = max_entries,
+                            .max_bytes = max_bytes};
     limits.last = last < wal->state.length ? last : wal->state.length;
     if (first > limits.last) {
         return WAL_OK;
@@ -212,7 +220,7 @@ enum wal_status wal_read(struct wal *wal,
     CHECK(out_slice->entries != NULL);
     CHECK(out_slice->payloads != NULL);
     if (wal->reader.number >= wal->reader_active) {
-        segment_reader_forget(&wal->reader);  // blocks were added since it was read
+        segment_reader_forget(&wal->reader); // blocks were added since it was read
     }
     wal->reader_active = wal->segment.number;
     // From one slot before, whose chain is asked for too.

@@ -1,6 +1,6 @@
 /*
- * One copy, little endian (4 KiB; four of them in the file, all equal when nothing is being
- * written):
+ * One copy, little endian (4 KiB; four of them in the file, all equal when nothing is
+ * being written):
  *
  *    0   8  "CNSSUPER"
  *    8   4  format version (1)
@@ -13,17 +13,13 @@
  *   80   8  floor: number of a block
  *   88   8  the segment that block lies in
  *   96  12  promised
- *  108  12  accepted
- *  120   8  decided
- *  128   8  length
- *  136  16  chain(length)
- *  152   8  token
- *  160      configuration and watermarks (record_pack_state)
+ * 108  12  accepted 120   8  decided 128   8  length 136  16  chain(length) 152   8 token
+ * 160      configuration and watermarks (record_pack_state)
  *           zeros up to 4 KiB
  *
- * A copy is sound when magic and digest are right. The value is that of the highest sequence that
- * two equal sound copies have. Why a crash at any point leaves the old or the new one, never
- * neither:
+ * A copy is sound when magic and digest are right. The value is that of the highest
+ * sequence that two equal sound copies have. Why a crash at any point leaves the old or
+ * the new one, never neither:
  *
  *   Before a write at least two copies hold the old value. The two to be written first are chosen
  *   so that those not holding it come first; hence two copies with the old value stay until the
@@ -162,7 +158,10 @@ static int find_pair(const struct copy *copies)
     return best;
 }
 
-/* False: another copy contradicts the pair: same sequence, or one before that it does not name. */
+/*
+ * False: another copy contradicts the pair: same sequence, or one before that it does
+ * not name.
+ */
 static bool descends(const struct copy *copies, int pair)
 {
     for (int i = 0; i < SUPERBLOCK_COPIES; i++) {
@@ -204,7 +203,8 @@ static enum superblock_sight read_pages(struct superblock_file *file)
     return got == SUPERBLOCK_FILE_BYTES ? SUPERBLOCK_SOUND : SUPERBLOCK_BROKEN;
 }
 
-enum superblock_sight superblock_read(struct superblock_file *file, struct superblock *out)
+enum superblock_sight superblock_read(struct superblock_file *file,
+                                      struct superblock *out)
 {
     enum superblock_sight sight = read_pages(file);
     if (sight != SUPERBLOCK_SOUND) {
@@ -232,15 +232,17 @@ enum superblock_sight superblock_read(struct superblock_file *file, struct super
 
 /* ---- writing ----------------------------------------------------------------------- */
 
-static int write_copies(struct superblock_file *file, int first, int count, bool is_through)
+static int
+write_copies(struct superblock_file *file, int first, int count, bool is_through)
 {
     const struct files *files = file->files;
     uint64_t offset = (uint64_t)first * SUPERBLOCK_COPY_BYTES;
     size_t bytes = (size_t)count * SUPERBLOCK_COPY_BYTES;
     const uint8_t *data = file->pages + offset;
     int64_t written =
-        is_through ? files->write_through(files->context, file->handle, data, bytes, offset)
-                   : files->write_at(files->context, file->handle, data, bytes, offset);
+        is_through
+            ? files->write_through(files->context, file->handle, data, bytes, offset)
+            : files->write_at(files->context, file->handle, data, bytes, offset);
     if (written < 0) {
         return (int)-written;
     }
@@ -266,14 +268,17 @@ static int write_mask(struct superblock_file *file, uint32_t mask)
     return 0;
 }
 
-/* The two copies to be written first: those that do not hold the current value come first. */
+/*
+ * The two copies to be written first: those that do not hold the current value come
+ * first.
+ */
 static uint32_t first_half(uint32_t current_mask)
 {
     uint32_t half = 0;
     for (int round = 0; round < 2; round++) {
         bool wants_current = round == 1;
         for (int i = 0; i < SUPERBLOCK_COPIES && count_bits(half) < HALF_COPIES; i++) {
-            bool is_current = (current_mask >> i & 1u) != 0;
+            bool is_current = (current_mask >> i & 1u) != 0 || MUTANT_IS(50);
             if (is_current == wants_current) {
                 half |= 1u << i;
             }

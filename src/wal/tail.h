@@ -1,6 +1,6 @@
 /*
- * tail.h - the identities of the newest slots while the log is scanned: what recovery hands to the
- * core. A fixed ring; older slots drop out at the front.
+ * tail.h - the identities of the newest slots while the log is scanned: what recovery
+ * hands to the core. A fixed ring; older slots drop out at the front.
  *
  *   it holds slots base + 1 .. length; length - base <= capacity
  *
@@ -14,12 +14,12 @@
 #include <stdbool.h>
 
 struct tail {
-    struct paxos_entry *entries;  // slot s at s % capacity
+    struct paxos_entry *entries; // slot s at s % capacity
     uint32_t capacity;
     cs_slot base;
     cs_slot length;
-    struct paxos_digest base_chain;  // chain(base), unless is_lost
-    bool is_lost;  // a replaced suffix reached below base: chain(base) is not known
+    struct paxos_digest base_chain; // chain(base), unless is_lost
+    bool is_lost; // a replaced suffix reached below base: chain(base) is not known
 };
 
 void tail_init(struct tail *tail, uint32_t capacity);
@@ -32,15 +32,15 @@ void tail_cut(struct tail *tail, cs_slot length);
 void tail_append(struct tail *tail, const struct paxos_entry *entry);
 
 struct tail_wish {
-    cs_slot decided;       // slots after it must be in, and it itself, unless 0
-    uint32_t entries_max;  // in all
-    uint32_t entries_wanted;  // with decided ones, as far as there are some
+    cs_slot decided;         // slots after it must be in, and it itself, unless 0
+    uint32_t entries_max;    // in all
+    uint32_t entries_wanted; // with decided ones, as far as there are some
     uint64_t decided_bytes_max;
 };
 
 /*
- * How far back to go: sets base and its chain. False: what must be in does not fit, or is not
- * there.
+ * How far back to go: sets base and its chain. False: what must be in does not fit, or
+ * is not there.
  */
 bool tail_choose_base(const struct tail *tail,
                       const struct tail_wish *wish,

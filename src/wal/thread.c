@@ -1,12 +1,13 @@
 /*
- * Two threads. The log thread owns the wal: it drains what is queued, writes one block, answers; in
- * between it serves reads, one at a time, seals after 20 ms of silence, and in durability interval
- * syncs when it is time. The helper does one thing: zero-fill the next segment when asked.
+ * Two threads. The log thread owns the wal: it drains what is queued, writes one block,
+ * answers; in between it serves reads, one at a time, seals after 20 ms of silence, and
+ * in durability interval syncs when it is time. The helper does one thing: zero-fill
+ * the next segment when asked.
  *
  *   engine  == PAIR ==  log thread  == PAIR ==  helper
  *
- * All four sockets are made before the threads are; starting a thread is a full memory barrier, and
- * from then on each socket is used by its own thread only.
+ * All four sockets are made before the threads are; starting a thread is a full memory
+ * barrier, and from then on each socket is used by its own thread only.
  */
 #include "wal/thread.h"
 
@@ -41,22 +42,22 @@ struct helper {
 
 struct log_thread {
     struct wal *wal;
-    void *engine;  // socket
-    void *helper;  // socket
+    void *engine; // socket
+    void *helper; // socket
     struct wal_settings settings;
     uint32_t interval_ms;
     _Atomic uint64_t *sync_started_us;  // 0: none is in flight
     struct cs_buffer pending;           // records not yet committed
     size_t pending_at;                  // they begin here
-    struct frame_read reads[READS_MAX];  // a ring
+    struct frame_read reads[READS_MAX]; // a ring
     uint32_t read_first;
     uint32_t read_count;
-    uint64_t seal_at_ms;    // when wal_wants_seal()
-    uint64_t sync_at_ms;    // durability interval: when written blocks are due; 0: none are
-    uint64_t retry_at_ms;   // the disk is full: when to try again; 0: it is not
-    bool is_preparing;      // the helper is at work
-    bool has_told_room;     // last told to the engine
-    bool is_waiting;        // a commit waits for a segment
+    uint64_t seal_at_ms;  // when wal_wants_seal()
+    uint64_t sync_at_ms;  // durability interval: when written blocks are due; 0: none are
+    uint64_t retry_at_ms; // the disk is full: when to try again; 0: it is not
+    bool is_preparing;    // the helper is at work
+    bool has_told_room;   // last told to the engine
+    bool is_waiting;      // a commit waits for a segment
     bool has_failed;
     bool is_stopping;
 };
@@ -67,14 +68,17 @@ struct wal_thread {
     struct log_thread log;
     struct helper helper;
     _Atomic uint64_t sync_started_us;
-    uint64_t slow_told_us;       // of the sync that began at slow_started_us
+    uint64_t slow_told_us; // of the sync that began at slow_started_us
     uint64_t slow_started_us;
 };
 
 static void *run_log(void *context);
 static void *run_helper(void *context);
 
-/* ---- the engine's side ---------------------------------------------------------------- */
+/*
+ * ---- the engine's side
+ * ----------------------------------------------------------------
+ */
 
 static void *open_socket(void *zmq_context)
 {
@@ -99,14 +103,15 @@ static void close_pair(struct pair *pair)
     *pair = (struct pair){0};
 }
 
-static bool open_pair(void *zmq_context, const char *name, const void *owner, struct pair *pair)
+static bool
+open_pair(void *zmq_context, const char *name, const void *owner, struct pair *pair)
 {
     char endpoint[ENDPOINT_BYTES];
     (void)snprintf(endpoint, sizeof endpoint, "inproc://wal-%s-%p", name, owner);
     pair->near = open_socket(zmq_context);
     pair->far = open_socket(zmq_context);
-    return pair->near != NULL && pair->far != NULL && zmq_bind(pair->near, endpoint) == 0 &&
-           zmq_connect(pair->far, endpoint) == 0;
+    return pair->near != NULL && pair->far != NULL &&
+           zmq_bind(pair->near, endpoint) == 0 && zmq_connect(pair->far, endpoint) == 0;
 }
 
 static bool start_threads(struct wal_thread *thread)
@@ -135,8 +140,8 @@ struct wal_thread *wal_thread_start(void *zmq_context,
     bool is_open = open_pair(zmq_context, "engine", thread, &engine) &&
                    open_pair(zmq_context, "helper", thread, &helper);
     thread->socket = engine.near;
-    thread->helper = (struct helper){
-        .socket = helper.far, .files = *files, .settings = *settings};
+    thread->helper =
+        (struct helper){.socket = helper.far, .files = *files, .settings = *settings};
     thread->log = (struct log_thread){
         .wal = *wal,
         .engine = engine.far,
@@ -184,7 +189,10 @@ void wal_thread_read(struct wal_thread *thread,
     frame_send_read(thread->socket, &read);
 }
 
-/* A sync in flight for another 100 ms (E6): seen from here, so that a hung disk cannot hide it. */
+/*
+ * A sync in flight for another 100 ms (E6): seen from here, so that a hung disk cannot
+ * hide it.
+ */
 static bool notice_slow(struct wal_thread *thread, struct wal_completion *out_completion)
 {
     uint64_t started_us = atomic_load(&thread->sync_started_us);
@@ -232,7 +240,10 @@ void wal_thread_stop(struct wal_thread **thread)
     free(self);
 }
 
-/* ---- the log thread: telling ---------------------------------------------------------- */
+/*
+ * ---- the log thread: telling
+ * ----------------------------------------------------------
+ */
 
 static void tell_failed(struct log_thread *log, const char *sentence)
 {
@@ -240,7 +251,8 @@ static void tell_failed(struct log_thread *log, const char *sentence)
         return;
     }
     log->has_failed = true;
-    struct wal_completion completion = {.kind = WAL_COMPLETION_FAILED, .status = WAL_FAILED};
+    struct wal_completion completion = {.kind = WAL_COMPLETION_FAILED,
+                                        .status = WAL_FAILED};
     (void)snprintf(completion.sentence, sizeof completion.sentence, "%s", sentence);
     frame_send_completion(log->engine, &completion);
 }
@@ -250,13 +262,16 @@ static void tell_room(struct log_thread *log)
     bool has_room = wal_has_room(log->wal);
     if (has_room != log->has_told_room) {
         log->has_told_room = has_room;
-        const struct wal_completion completion = {
-            .kind = WAL_COMPLETION_ROOM, .has_room = has_room};
+        const struct wal_completion completion = {.kind = WAL_COMPLETION_ROOM,
+                                                  .has_room = has_room};
         frame_send_completion(log->engine, &completion);
     }
 }
 
-/* ---- the log thread: blocks ----------------------------------------------------------- */
+/*
+ * ---- the log thread: blocks
+ * -----------------------------------------------------------
+ */
 
 static size_t pending_bytes(const struct log_thread *log)
 {
@@ -324,7 +339,7 @@ static void commit(struct log_thread *log)
     begin_sync(log);
     enum wal_status status = wal_commit(log->wal, records, &done);
     uint64_t sync_us = end_sync(log);
-    log->is_waiting = status == WAL_FULL;  // until the helper has made a segment
+    log->is_waiting = status == WAL_FULL; // until the helper has made a segment
     if (status == WAL_FULL) {
         return;
     }
@@ -364,13 +379,16 @@ static void sync_written(struct log_thread *log)
     }
 }
 
-/* ---- the log thread: reads ------------------------------------------------------------ */
+/*
+ * ---- the log thread: reads
+ * ------------------------------------------------------------
+ */
 
 static void serve_read(struct log_thread *log)
 {
     const struct frame_read *read = &log->reads[log->read_first];
-    struct wal_completion completion = {
-        .kind = WAL_COMPLETION_SLICE, .cookie = read->cookie};
+    struct wal_completion completion = {.kind = WAL_COMPLETION_SLICE,
+                                        .cookie = read->cookie};
     completion.status = wal_read(log->wal, read->first, read->last, read->max_entries,
                                  read->max_bytes, &completion.slice);
     if (completion.status != WAL_OK) {
@@ -393,7 +411,10 @@ static void queue_read(struct log_thread *log, const struct frame_read *read)
     log->read_count++;
 }
 
-/* ---- the log thread: segments --------------------------------------------------------- */
+/*
+ * ---- the log thread: segments
+ * ---------------------------------------------------------
+ */
 
 static void ask_for_segment(struct log_thread *log)
 {
@@ -424,7 +445,10 @@ static void take_segment(struct log_thread *log, const struct frame_prepared *pr
     tell_room(log);
 }
 
-/* ---- the log thread: its loop --------------------------------------------------------- */
+/*
+ * ---- the log thread: its loop
+ * ---------------------------------------------------------
+ */
 
 static void take_request(struct log_thread *log, const struct frame *frame)
 {
@@ -442,11 +466,14 @@ static void take_request(struct log_thread *log, const struct frame *frame)
         break;
     case FRAME_PREPARE:
     case FRAME_PREPARED:
-        CHECK(false);  // not from the engine
+        CHECK(false); // not from the engine
     }
 }
 
-/* Everything queued, up to a block's worth of records; all of it while none can be written. */
+/*
+ * Everything queued, up to a block's worth of records; all of it while none can be
+ * written.
+ */
 static void drain_engine(struct log_thread *log)
 {
     size_t body_max = wal_block_body_max(&log->settings);
@@ -572,7 +599,7 @@ static void *run_log(void *context)
             continue;
         }
         if (log->is_stopping) {
-            break;  // what waits for room was never acknowledged
+            break; // what waits for room was never acknowledged
         }
         wait_for_message(log);
     }
@@ -584,7 +611,10 @@ static void *run_log(void *context)
     return NULL;
 }
 
-/* ---- the helper ----------------------------------------------------------------------- */
+/*
+ * ---- the helper
+ * -----------------------------------------------------------------------
+ */
 
 static void prepare(struct helper *helper, uint64_t number)
 {

@@ -1,5 +1,6 @@
 /*
- * Committing: records become a block, the block reaches the disk, then the state moves on.
+ * Committing: records become a block, the block reaches the disk, then the state moves
+ * on.
  */
 #include "wal/wal.h"
 
@@ -46,7 +47,8 @@ enum wal_status wal_say(struct wal *wal, enum wal_status status, const char *for
 }
 
 /* The sentence of a failed call on the log's files. */
-static enum wal_status fail(struct wal *wal, const char *what, const char *name, int error)
+static enum wal_status
+fail(struct wal *wal, const char *what, const char *name, int error)
 {
     return wal_say(wal, WAL_FAILED,
                    "cannot %s %s: %s. What is on disk is unknown now, so this node stops "
@@ -54,7 +56,10 @@ static enum wal_status fail(struct wal *wal, const char *what, const char *name,
                    what, name, strerror(error));
 }
 
-/* ---- segments ------------------------------------------------------------------------- */
+/*
+ * ---- segments
+ * -------------------------------------------------------------------------
+ */
 
 void wal_add_seed(struct wal *wal, uint64_t seed)
 {
@@ -76,8 +81,8 @@ static enum wal_status have_ready_segment(struct wal *wal)
     }
     uint64_t number = wal->segment.number + 1;
     char error[WAL_SENTENCE_BYTES] = "";
-    enum wal_status status = segment_prepare(&wal->files, wal->settings.segment_bytes, number,
-                                             error, sizeof error);
+    enum wal_status status = segment_prepare(&wal->files, wal->settings.segment_bytes,
+                                             number, error, sizeof error);
     if (status == WAL_OK) {
         wal_adopt_segment(wal, number);
     } else if (status == WAL_FULL) {
@@ -89,7 +94,10 @@ static enum wal_status have_ready_segment(struct wal *wal)
     return status;
 }
 
-/* The next segment, as yet named ready-N: opened, with a header that is durable. 0 or an errno. */
+/*
+ * The next segment, as yet named ready-N: opened, with a header that is durable. 0 or
+ * an errno.
+ */
 static int open_ready(struct wal *wal, const char *name, struct wal_segment *next)
 {
     const struct files *files = &wal->files;
@@ -99,7 +107,8 @@ static int open_ready(struct wal *wal, const char *name, struct wal_segment *nex
     }
     next->is_open = true;
     int64_t bytes = files->size_of(files->context, next->handle);
-    uint8_t *page = wal->superblock_file.pages;  // a page to borrow: it is packed anew each time
+    uint8_t *page =
+        wal->superblock_file.pages; // a page to borrow: it is packed anew each time
     int64_t got = bytes < 0 ? bytes
                             : files->read_at(files->context, next->handle, page,
                                              SEGMENT_HEADER_BYTES, 0);
@@ -131,7 +140,10 @@ static int open_ready(struct wal *wal, const char *name, struct wal_segment *nex
     return written == SEGMENT_HEADER_BYTES ? 0 : EIO;
 }
 
-/* The name log-N says that all blocks before it are durable, so it comes last. 0 or an errno. */
+/*
+ * The name log-N says that all blocks before it are durable, so it comes last. 0 or an
+ * errno.
+ */
 static int rename_ready(struct wal *wal, const char *ready, const char *log)
 {
     const struct files *files = &wal->files;
@@ -219,7 +231,10 @@ void wal_set_no_room(struct wal *wal, bool is_full)
     wal->is_full = is_full;
 }
 
-/* ---- blocks --------------------------------------------------------------------------- */
+/*
+ * ---- blocks
+ * ---------------------------------------------------------------------------
+ */
 
 static struct block_header header_of(const struct wal *wal,
                                      const struct wal_block_plan *plan,
@@ -265,11 +280,13 @@ enum wal_status wal_write_block(struct wal *wal,
     const struct files *files = &wal->files;
     uint64_t offset = wal->segment.offset;
     int handle = wal->segment.handle;
-    int64_t written = plan->is_durable && !MUTANT_IS(44)
-                          ? files->write_through(files->context, handle, wal->buffer, bytes, offset)
-                          : files->write_at(files->context, handle, wal->buffer, bytes, offset);
+    int64_t written =
+        plan->is_durable && !MUTANT_IS(44)
+            ? files->write_through(files->context, handle, wal->buffer, bytes, offset)
+            : files->write_at(files->context, handle, wal->buffer, bytes, offset);
     if (written < 0 || (size_t)written < bytes) {
-        return fail(wal, "write a block of", "the log", written < 0 ? (int)-written : ENOSPC);
+        return fail(wal, "write a block of", "the log",
+                    written < 0 ? (int)-written : ENOSPC);
     }
     wal->segment.offset += bytes;
     wal->block = header.number;
@@ -280,7 +297,10 @@ enum wal_status wal_write_block(struct wal *wal,
     return WAL_OK;
 }
 
-void wal_note_entries(struct wal *wal, struct cs_view body, uint64_t segment, uint64_t offset)
+void wal_note_entries(struct wal *wal,
+                      struct cs_view body,
+                      uint64_t segment,
+                      uint64_t offset)
 {
     struct cs_view rest = body;
     struct record record = {0};
@@ -292,14 +312,17 @@ void wal_note_entries(struct wal *wal, struct cs_view body, uint64_t segment, ui
                 .record_at_bytes =
                     (uint32_t)(BLOCK_HEADER_BYTES + (size_t)(rest.data - body.data)),
             };
-            extents_put(&wal->extents, record.persist.first_slot, record.persist.entry_count,
-                        &place);
+            extents_put(&wal->extents, record.persist.first_slot,
+                        record.persist.entry_count, &place);
         }
         rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);
     }
 }
 
-/* ---- the superblock ------------------------------------------------------------------- */
+/*
+ * ---- the superblock
+ * -------------------------------------------------------------------
+ */
 
 enum wal_status wal_write_superblock(struct wal *wal)
 {
@@ -324,12 +347,14 @@ enum wal_status wal_write_superblock(struct wal *wal)
     return error == 0 ? WAL_OK : fail(wal, "write the", SUPERBLOCK_NAME, error);
 }
 
-/* ---- the log's calls ------------------------------------------------------------------ */
+/*
+ * ---- the log's calls
+ * ------------------------------------------------------------------
+ */
 
 /* What the records come to. They are our own: each must follow from the one before. */
-static struct wal_block_plan plan_records(struct cs_view records,
-                                          struct log_state *after,
-                                          bool *out_has_state)
+static struct wal_block_plan
+plan_records(struct cs_view records, struct log_state *after, bool *out_has_state)
 {
     struct wal_block_plan plan = {.body_bytes = records.bytes};
     struct cs_view rest = records;
@@ -350,7 +375,8 @@ static struct wal_block_plan plan_records(struct cs_view records,
     return plan;
 }
 
-enum wal_status wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commit)
+enum wal_status
+wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commit)
 {
     *out_commit = (struct wal_commit){0};
     if (wal->has_failed) {

@@ -1,14 +1,16 @@
 /*
- * wal.h - the replicated log on disk: blocks in zero-filled recycled segments, a superblock in
- * four copies, one recovery table.
+ * wal.h - the replicated log on disk: blocks in zero-filled recycled segments, a
+ * superblock in four copies, one recovery table.
  *
- * One block is one group commit: one write, one sync; one block is in flight. Every block header
- * carries epoch, promised, accepted ballot, length and chain before and after it, and the digest of
- * the block before (PAXOS 4.2; byte table in block.c). This layer is synchronous and
- * single-threaded: thread.h runs it on a thread of its own, the simulator calls it directly.
+ * One block is one group commit: one write, one sync; one block is in flight. Every
+ * block header carries epoch, promised, accepted ballot, length and chain before and
+ * after it, and the digest of the block before (PAXOS 4.2; byte table in block.c). This
+ * layer is synchronous and single-threaded: thread.h runs it on a thread of its own,
+ * the simulator calls it directly.
  *
- * Errors: any failed write or sync is WAL_FAILED and final: the log refuses everything after it,
- * nothing is retried (PAXOS 4.2, fsyncgate). Untrusted bytes (the files) never reach a CHECK.
+ * Errors: any failed write or sync is WAL_FAILED and final: the log refuses everything
+ * after it, nothing is retried (PAXOS 4.2, fsyncgate). Untrusted bytes (the files)
+ * never reach a CHECK.
  *
  * Thread: one owner at a time.
  */
@@ -22,41 +24,43 @@
 
 enum wal_status {
     WAL_OK = 0,
-    WAL_FULL,      // no room for further segments: nothing was written, nothing is broken
-    WAL_FAILED,    // a write or sync failed: stop voting, end the process (exit 74)
-    WAL_DAMAGED,   // bytes in the middle do not hash: file and offset in the sentence (exit 65)
-    WAL_AMNESIA,   // superblock or blocks below its floor are missing (exit 65)
-    WAL_LOCKED,    // another process holds the directory (exit 73, EX_CANTCREAT)
-    WAL_UNUSABLE,  // cannot be made, opened or written; network file system (exit 73)
-    WAL_VERSION,   // written by a newer release (exit 65)
+    WAL_FULL,     // no room for further segments: nothing was written, nothing is broken
+    WAL_FAILED,   // a write or sync failed: stop voting, end the process (exit 74)
+    WAL_DAMAGED,  // bytes in the middle do not hash: file, offset in words (exit 65)
+    WAL_AMNESIA,  // superblock or blocks below its floor are missing (exit 65)
+    WAL_LOCKED,   // another process holds the directory (exit 73, EX_CANTCREAT)
+    WAL_UNUSABLE, // cannot be made, opened or written; network file system (exit 73)
+    WAL_VERSION,  // written by a newer release (exit 65)
 };
 
 enum wal_durability { WAL_SYNC = 0, WAL_INTERVAL, WAL_NONE };
 
 struct wal_settings {
-    uint64_t segment_bytes;     // multiple of 4 KiB, at least 64 KiB; 64 MiB
-    uint32_t ready_segments;    // kept zero-filled ahead: 2; at most 8
-    uint32_t durability;        // enum wal_durability
-    uint32_t ring_entries;      // how many identities recovery hands to the core
-    uint64_t ring_bytes;        // payload bytes of decided slots among them
-    uint64_t window_entries;    // of the ring, left free for what comes
-    struct paxos_id fresh_incarnation;  // used when the directory is formatted now
+    uint64_t segment_bytes;            // multiple of 4 KiB, at least 64 KiB; 64 MiB
+    uint32_t ready_segments;           // kept zero-filled ahead: 2; at most 8
+    uint32_t durability;               // enum wal_durability
+    uint32_t ring_entries;             // how many identities recovery hands to the core
+    uint64_t ring_bytes;               // payload bytes of decided slots among them
+    uint64_t window_entries;           // of the ring, left free for what comes
+    struct paxos_id fresh_incarnation; // used when the directory is formatted now
 };
 
 struct wal;
 
 struct wal_recovery {
-    bool is_fresh;                  // never started before: no past
+    bool is_fresh; // never started before: no past
     struct paxos_id incarnation;
-    uint64_t boot;                  // this start's, already durable
-    struct paxos_recovered core;    // tail points into memory owned by the wal until wal_forget_tail()
-    uint64_t torn_blocks;           // cut at the end
-    char sentence[512];             // of any status but WAL_OK: what happened, why, what to do
+    uint64_t boot; // this start's, already durable
+    struct paxos_recovered
+        core; // tail points into memory owned by the wal until wal_forget_tail()
+    uint64_t torn_blocks; // cut at the end
+    char sentence[512];   // of any status but WAL_OK: what happened, why, what to do
 };
 
 /*
- * Opens or formats the log, recovers, bumps boot, writes a fresh block with the recovered state and
- * syncs it, prepares ready segments. On any other status *out_wal is NULL.
+ * Opens or formats the log, recovers, bumps boot, writes a fresh block with the
+ * recovered state and syncs it, prepares ready segments. On any other status *out_wal
+ * is NULL.
  */
 enum wal_status wal_open(struct wal **out_wal,
                          const struct files *files,
@@ -67,9 +71,10 @@ void wal_forget_tail(struct wal *wal);
 void wal_close(struct wal **wal);
 
 /*
- * The bytes of one record, appended to `out`: the caller's side of a commit. `entries` carry
- * their chains (paxos_entry_at). `config` and `watermarks` go into the superblock with PROMISE,
- * SYNC and CONFIG records; always pass them. Call before the next step of the core.
+ * The bytes of one record, appended to `out`: the caller's side of a commit. `entries`
+ * carry their chains (paxos_entry_at). `config` and `watermarks` go into the superblock
+ * with PROMISE, SYNC and CONFIG records; always pass them. Call before the next step of
+ * the core.
  */
 void wal_pack_record(struct cs_buffer *out,
                      const struct paxos_persist *persist,
@@ -79,18 +84,20 @@ void wal_pack_record(struct cs_buffer *out,
                      const struct paxos_watermark *watermarks);
 
 struct wal_commit {
-    uint64_t token;  // the last record's
-    uint64_t block;  // number of the block written
+    uint64_t token; // the last record's
+    uint64_t block; // number of the block written
 };
 
 /*
- * Writes packed records (one or more, whole, in order of tokens) as one block, syncs it, then the
- * superblock if a record asks for it. On return everything is durable (with durability interval
- * and none: written). WAL_FULL: nothing written. At most wal_block_body_max() bytes of records.
+ * Writes packed records (one or more, whole, in order of tokens) as one block, syncs
+ * it, then the superblock if a record asks for it. On return everything is durable
+ * (with durability interval and none: written). WAL_FULL: nothing written. At most
+ * wal_block_body_max() bytes of records.
  */
 enum { WAL_BLOCK_BODY_MAX = 16 * 1024 * 1024 };
 size_t wal_block_body_max(const struct wal_settings *settings);
-enum wal_status wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commit);
+enum wal_status
+wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commit);
 
 /* Bytes of the first packed record of `records`, which holds whole records. */
 size_t wal_record_bytes(struct cs_view records);
@@ -99,16 +106,17 @@ size_t wal_record_bytes(struct cs_view records);
 enum wal_status wal_sync(struct wal *wal);
 
 /*
- * An empty block after 20 ms without another, so that the last real one is not ambiguous. No-op if
- * done.
+ * An empty block after 20 ms without another, so that the last real one is not
+ * ambiguous. No-op if done.
  */
 enum wal_status wal_seal(struct wal *wal);
 bool wal_wants_seal(const struct wal *wal);
 
 /*
- * Zero-fills and syncs one more segment if fewer than ready_segments are ready. May take long.
- * Thread: may run on a helper while the owner commits (it touches only files named prepare-N),
- * handed over by wal_adopt_segment() on the owner. WAL_FULL if the disk has no room.
+ * Zero-fills and syncs one more segment if fewer than ready_segments are ready. May
+ * take long. Thread: may run on a helper while the owner commits (it touches only files
+ * named prepare-N), handed over by wal_adopt_segment() on the owner. WAL_FULL if the
+ * disk has no room.
  */
 enum wal_status wal_prepare_segment(const struct files *files,
                                     const struct wal_settings *settings,
@@ -117,8 +125,8 @@ bool wal_wants_segment(const struct wal *wal, uint64_t *out_number);
 void wal_adopt_segment(struct wal *wal, uint64_t number);
 
 /*
- * From now on a commit that finds no ready segment answers WAL_FULL at once instead of making one
- * itself: somebody else prepares and adopts them.
+ * From now on a commit that finds no ready segment answers WAL_FULL at once instead of
+ * making one itself: somebody else prepares and adopts them.
  */
 void wal_leave_preparing(struct wal *wal);
 
@@ -127,13 +135,14 @@ bool wal_has_room(const struct wal *wal);
 void wal_set_no_room(struct wal *wal, bool is_full);
 
 /*
- * Entries first..last from disk, as many as fit max_entries / max_bytes of payload (always one). None
- * if the log has meanwhile become shorter than `first`. Slots must be durable.
+ * Entries first..last from disk, as many as fit max_entries / max_bytes of payload
+ * (always one). None if the log has meanwhile become shorter than `first`. Slots must
+ * be durable.
  */
 struct wal_slice {
     uint32_t entry_count;
-    struct paxos_entry *entries;      // owned by the slice; with chains
-    struct cs_view *payloads;         // into bytes
+    struct paxos_entry *entries; // owned by the slice; with chains
+    struct cs_view *payloads;    // into bytes
     struct cs_buffer bytes;
     struct paxos_digest before_chain; // chain(first - 1)
 };

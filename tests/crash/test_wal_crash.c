@@ -1,11 +1,11 @@
 /*
  * The log under power loss and failing calls, at every single file call of a workload.
  *
- * A workload of commits (appends, promises, syncs that replace suffixes, fetches, configurations,
- * seals, segment switches, restarts) runs on the simulated disk beside its dumb twin. What is
- * right after a restart: the state is the acknowledged one, or that with the one block that was in
- * flight (I11, I21); the boot counter has risen; after a failed call nothing more was
- * acknowledged (I22).
+ * A workload of commits (appends, promises, syncs that replace suffixes, fetches,
+ * configurations, seals, segment switches, restarts) runs on the simulated disk beside
+ * its dumb twin. What is right after a restart: the state is the acknowledged one, or
+ * that with the one block that was in flight (I11, I21); the boot counter has risen;
+ * after a failed call nothing more was acknowledged (I22).
  */
 #include "wal/wal.h"
 
@@ -30,18 +30,18 @@ enum {
 };
 
 struct run {
-    uint64_t seed;  // of the workload
+    uint64_t seed; // of the workload
     uint64_t random;
     struct sim_disk *disk;
     struct files files;
     struct wal_settings settings;
     struct wal_recovery recovery;
     struct wal *wal;
-    struct twin *twin;          // with what is in flight
+    struct twin *twin; // with what is in flight
     struct twin *acknowledged;
     struct cs_buffer records;
-    struct paxos_id incarnation;  // once told; else none
-    uint64_t boot;                // last one told
+    struct paxos_id incarnation; // once told; else none
+    uint64_t boot;               // last one told
     const char *problem;
 };
 
@@ -51,7 +51,10 @@ static uint64_t draw_below(struct run *run, uint64_t bound)
     return (run->random >> 33) % bound;
 }
 
-/* ---- opening and judging -------------------------------------------------------------- */
+/*
+ * ---- opening and judging
+ * --------------------------------------------------------------
+ */
 
 static bool complain(struct run *run, const char *problem)
 {
@@ -93,7 +96,7 @@ static bool judge(struct run *run)
     bool had_failed = sim_disk_has_failed(run->disk);
     difference = twin_compare_log(run->twin, run->wal, 50);
     if (sim_disk_is_off(run->disk) || (sim_disk_has_failed(run->disk) && !had_failed)) {
-        return true;  // the armed fault hit one of these reads: nothing was learned
+        return true; // the armed fault hit one of these reads: nothing was learned
     }
     return difference == NULL || complain(run, difference);
 }
@@ -116,7 +119,10 @@ static bool reopen(struct run *run)
     return judge(run);
 }
 
-/* ---- the workload --------------------------------------------------------------------- */
+/*
+ * ---- the workload
+ * ---------------------------------------------------------------------
+ */
 
 static cs_slot draw_undecided(struct run *run)
 {
@@ -180,7 +186,7 @@ static enum wal_status prepare(struct run *run)
     if (status == WAL_OK) {
         wal_adopt_segment(run->wal, number);
     } else if (status == WAL_FAILED) {
-        wal_close(&run->wal);  // the process ends
+        wal_close(&run->wal); // the process ends
     }
     return status;
 }
@@ -225,7 +231,10 @@ static bool work(struct run *run, uint32_t *steps_left, enum wal_status *out_sta
     return true;
 }
 
-/* ---- runs ----------------------------------------------------------------------------- */
+/*
+ * ---- runs
+ * -----------------------------------------------------------------------------
+ */
 
 static void begin(struct run *run, uint64_t seed, uint64_t disk_seed)
 {
@@ -300,7 +309,7 @@ static void lose_power_at(struct run *run, uint64_t seed, uint64_t at)
     begin(run, seed, seed * 1000003 + at);
     sim_disk_crash_after(run->disk, at);
     if (work(run, &steps_left, &status)) {
-        return;  // the armed call belongs to the last opening of count_calls()
+        return; // the armed call belongs to the last opening of count_calls()
     }
     assert_true(sim_disk_is_off(run->disk) || run->problem != NULL);
     sim_disk_restart(run->disk);
@@ -330,8 +339,8 @@ static void power_loss_at_any_call_loses_nothing_acknowledged(void **state)
         for (uint64_t at = 0; at < calls; at++) {
             lose_power_at(run, seed, at);
             if (run->problem != NULL) {
-                fail_msg("seed %llu, power lost at call %llu: %s", (unsigned long long)seed,
-                         (unsigned long long)at, run->problem);
+                fail_msg("seed %llu, power lost at call %llu: %s",
+                         (unsigned long long)seed, (unsigned long long)at, run->problem);
             }
             tried++;
         }
@@ -366,7 +375,8 @@ struct fault {
 };
 
 /* Call `at` fails; the process ends and starts again; later power is lost, too. */
-static bool fail_call_at(struct run *run, uint64_t seed, uint64_t at, const struct fault *fault)
+static bool
+fail_call_at(struct run *run, uint64_t seed, uint64_t at, const struct fault *fault)
 {
     uint32_t steps_left = STEPS;
     enum wal_status status = WAL_OK;
@@ -392,7 +402,8 @@ static bool fail_call_at(struct run *run, uint64_t seed, uint64_t at, const stru
     if (reopen(run) && draw_below(run, 2) == 0) {
         (void)work(run, &steps_left, &status);
     }
-    // What the restart has shown must now be on the media, whatever a page cache said (fsyncgate).
+    // What the restart has shown must now be on the media, whatever a page cache said
+    // (fsyncgate).
     sim_disk_crash(run->disk);
     if (run->problem == NULL && reopen(run) && work(run, &steps_left, &status)) {
         sim_disk_crash(run->disk);

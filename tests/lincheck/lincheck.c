@@ -100,7 +100,10 @@ static void reserve_work(struct lincheck *lincheck, uint32_t count)
     lincheck->work_capacity = capacity;
 }
 
-/* ---- preparing a key ------------------------------------------------------------------- */
+/*
+ * ---- preparing a key
+ * -------------------------------------------------------------------
+ */
 
 static int entries_by_time(const void *left, const void *right)
 {
@@ -158,7 +161,10 @@ static bool is_executed_put(const struct lincheck_operation *operation)
                                                operation->outcome == LINCHECK_UPDATED);
 }
 
-/* A write without an answer whose value somebody read has the revision that he was told. */
+/*
+ * A write without an answer whose value somebody read has the revision that he was
+ * told.
+ */
 static void name_unanswered_writes(const struct lincheck *lincheck,
                                    struct lincheck_operation *operations)
 {
@@ -190,7 +196,10 @@ static int by_number(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* A read of what no write here can have left behind needs no search. NULL: there is none. */
+/*
+ * A read of what no write here can have left behind needs no search. NULL: there is
+ * none.
+ */
 static const struct lincheck_operation *
 find_impossible_read(const struct lincheck *lincheck)
 {
@@ -256,7 +265,10 @@ static void rank_operations(struct lincheck *lincheck,
     }
 }
 
-/* ---- the search ------------------------------------------------------------------------ */
+/*
+ * ---- the search
+ * ------------------------------------------------------------------------
+ */
 
 static void unlink_entry(struct lincheck *lincheck, uint32_t at)
 {
@@ -326,8 +338,8 @@ static bool go_back(struct lincheck *lincheck, struct search *search)
 }
 
 /*
- * An operation that may come next (invoked before any waiting one returned), changes nothing
- * and is explained by the state: taking it now forecloses nothing.
+ * An operation that may come next (invoked before any waiting one returned), changes
+ * nothing and is explained by the state: taking it now forecloses nothing.
  */
 static uint32_t find_pure(const struct lincheck *lincheck, const struct search *search)
 {
@@ -345,8 +357,9 @@ static uint32_t find_pure(const struct lincheck *lincheck, const struct search *
 }
 
 /*
- * Of anonymous operations that do the same and may come now, any may stand for the others, so
- * only the first invoked is tried: else k of them make 2^k sets of no difference.
+ * Of anonymous operations that do the same and may come now, any may stand for the
+ * others, so only the first invoked is tried: else k of them make 2^k sets of no
+ * difference.
  */
 static bool has_stand_in(const struct lincheck *lincheck, uint32_t candidate)
 {
@@ -472,7 +485,10 @@ static enum lincheck_verdict decide_key(struct lincheck *lincheck,
     return search_key(lincheck, &search, step_budget, result);
 }
 
-/* ---- exported -------------------------------------------------------------------------- */
+/*
+ * ---- exported
+ * --------------------------------------------------------------------------
+ */
 
 struct lincheck *lincheck_new(void)
 {

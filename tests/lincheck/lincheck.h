@@ -1,19 +1,23 @@
 /*
  * lincheck.h - is a history of key-value operations linearizable? An independent search.
  *
- * Each key is decided by itself (linearizability is local): a search in the manner of Wing and
- * Gong with Lowe's memory of visited configurations. It trusts nothing the servers say about
- * order: a revision is an opaque name of one write, returned by it and seen by reads.
+ * Each key is decided by itself (linearizability is local): a search in the manner of
+ * Wing and Gong with Lowe's memory of visited configurations. It trusts nothing the
+ * servers say about order: a revision is an opaque name of one write, returned by it
+ * and seen by reads.
  *
- * The register: absent, or (value, revision, version). A PUT makes the version one more (1 if
- * the key was absent) and gives the key a revision nobody else has. Conditions are tested
- * against the state; a refused write changes nothing and tells the revision it found.
+ * The register: absent, or (value, revision, version). A PUT makes the version one more
+ * (1 if the key was absent) and gives the key a revision nobody else has. Conditions
+ * are tested against the state; a refused write changes nothing and tells the revision
+ * it found.
  *
- * An operation without an answer (UNKNOWN) may take effect at any time after it was invoked,
- * or never. Values are unique among the PUTs of one key: that makes a read name its write.
+ * An operation without an answer (UNKNOWN) may take effect at any time after it was
+ * invoked, or never. Values are unique among the PUTs of one key: that makes a read
+ * name its write.
  *
- * Sources: Wing & Gong, "Testing and verifying concurrent objects" (1993); Lowe, "Testing for
- * linearizability" (2017), section 4; Horn & Kroening (2015) for the partition by keys.
+ * Sources: Wing & Gong, "Testing and verifying concurrent objects" (1993); Lowe,
+ * "Testing for linearizability" (2017), section 4; Horn & Kroening (2015) for the
+ * partition by keys.
  *
  * Thread: any; a checker belongs to its caller.
  */
@@ -65,7 +69,7 @@ struct lincheck_operation {
 enum lincheck_verdict {
     LINCHECK_PASSED = 0,
     LINCHECK_VIOLATED,
-    LINCHECK_UNDECIDED, // the step budget ended first: a failure to look into, never a pass
+    LINCHECK_UNDECIDED, // the step budget ended first: a failure, never a pass
 };
 
 struct lincheck_result {

@@ -1,8 +1,8 @@
 /*
  * memory.h - the configurations a search has already visited (Lowe's improvement).
  *
- * A configuration is kept as 128 hashed bits; two that collide could only make a good history
- * look bad, never a bad one good.
+ * A configuration is kept as 128 hashed bits; two that collide could only make a good
+ * history look bad, never a bad one good.
  *
  * Thread: any.
  */
@@ -32,7 +32,10 @@ void memory_init(struct memory *memory);
 void memory_fini(struct memory *memory);
 void memory_clear(struct memory *memory);
 
-/* A random-looking name of an operation; a set of them is the exclusive or of its names. */
+/*
+ * A random-looking name of an operation; a set of them is the exclusive or of its
+ * names.
+ */
 struct memory_hash memory_name_of(uint64_t operation);
 
 /* True iff (set, state) was not there before. */

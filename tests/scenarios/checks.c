@@ -1,9 +1,10 @@
 #include "scenarios/world.h"
 
 /*
- * What must hold of the whole world (PAXOS section 3), looked at after every step and every durable
- * record. The disks are the witnesses: a slot is chosen once an accept quorum of them has held it
- * under one accepted ballot (I2), whatever the cores believe.
+ * What must hold of the whole world (PAXOS section 3), looked at after every step and
+ * every durable record. The disks are the witnesses: a slot is chosen once an accept
+ * quorum of them has held it under one accepted ballot (I2), whatever the cores
+ * believe.
  */
 
 bool digests_equal(struct paxos_digest left, struct paxos_digest right)
@@ -82,7 +83,8 @@ void checks_after_record(struct world *world, int at, uint32_t kind)
         print_violation(world, "I4 %s accepted above its promise",
                         world->processes[at].name);
     }
-    // A promise is no vote, and entries fetched as decided are none for the old ballot (A8).
+    // A promise is no vote, and entries fetched as decided are none for the old ballot
+    // (A8).
     if (kind == PAXOS_PERSIST_SYNC || kind == PAXOS_PERSIST_APPEND) {
         struct votes *votes = votes_of(world, storage->accepted);
         note_vote(world, votes, at);
@@ -113,7 +115,10 @@ void checks_after_step(struct world *world, int at)
 
 /* ---- I1, I3: ballots and leaders ---- */
 
-/* A ballot belongs to the life that first sent it: one that only took it and crashed did not. */
+/*
+ * A ballot belongs to the life that first sent it: one that only took it and crashed
+ * did not.
+ */
 static void note_sender(struct world *world, int at, struct paxos_ballot ballot)
 {
     struct votes *votes = votes_of(world, ballot);
@@ -128,7 +133,10 @@ static void note_sender(struct world *world, int at, struct paxos_ballot ballot)
     }
 }
 
-/* Slots chosen under a larger ballot are no claim on a leader that is overtaken already. */
+/*
+ * Slots chosen under a larger ballot are no claim on a leader that is overtaken
+ * already.
+ */
 static bool is_overtaken(const struct world *world, struct paxos_ballot ballot)
 {
     for (uint32_t i = 0; i < world->ballot_count; i++) {

@@ -32,7 +32,10 @@ static void remove_rule(struct world *world, uint32_t at)
             (world->rule_count - at) * sizeof world->rules[0]);
 }
 
-/* What the first rule that matches makes of it; a rule for the next K is then used once. */
+/*
+ * What the first rule that matches makes of it; a rule for the next K is then used
+ * once.
+ */
 static enum envelope_state
 apply_rules(struct world *world, const struct envelope *envelope, bool *out_is_dropped)
 {
@@ -104,7 +107,10 @@ void network_send(struct world *world,
     }
 }
 
-/* The envelope of this state with the lowest sequence, from this process or any. -1: none. */
+/*
+ * The envelope of this state with the lowest sequence, from this process or any. -1:
+ * none.
+ */
 static int first_of(const struct world *world, enum envelope_state state, int from)
 {
     int first = -1;

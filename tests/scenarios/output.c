@@ -120,7 +120,10 @@ void print_show(struct world *world)
     }
 }
 
-/* Payload numbers, `|` after the decided ones. A node that is down: what its disk holds. */
+/*
+ * Payload numbers, `|` after the decided ones. A node that is down: what its disk
+ * holds.
+ */
 void print_log(struct world *world, int at)
 {
     const struct process *process = &world->processes[at];

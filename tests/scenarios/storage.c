@@ -4,8 +4,9 @@
 #include <string.h>
 
 /*
- * The disk of a process. As the real log: records queue while a block is in flight; the block takes
- * all that is queued and is durable as a whole after one sync; a crash loses what is not durable.
+ * The disk of a process. As the real log: records queue while a block is in flight; the
+ * block takes all that is queued and is durable as a whole after one sync; a crash
+ * loses what is not durable.
  */
 
 enum { SLOW_SYNC_MS = 1000 }; // a sync in flight this long is told to the core, and again

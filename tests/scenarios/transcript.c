@@ -12,8 +12,9 @@
  *     what they print    none or more lines, none of them empty
  *                        an empty line, or the end, closes the block
  *
- * Replaying prints the text anew with the real output; it must be the same text. A violation of a
- * global check, a command that is none and a goal not reached fail the file whatever it expects.
+ * Replaying prints the text anew with the real output; it must be the same text. A
+ * violation of a global check, a command that is none and a goal not reached fail the
+ * file whatever it expects.
  */
 
 enum { TRANSCRIPT_BYTES = 256 * 1024, TRANSCRIPT_LINE_BYTES = 512 };

@@ -1,9 +1,10 @@
 /*
  * world.h - a cluster of real cores in virtual time, for the transcripts of this folder.
  *
- * A process is one core over one directory: n1..n7 by seat, and n1b.. for a second process on a
- * copy of the directory of n1 (a twin). Only paxos_step() is driven: entries are identities, the
- * payload of the k-th proposal of a scenario is the number k. Everything is deterministic.
+ * A process is one core over one directory: n1..n7 by seat, and n1b.. for a second
+ * process on a copy of the directory of n1 (a twin). Only paxos_step() is driven:
+ * entries are identities, the payload of the k-th proposal of a scenario is the number
+ * k. Everything is deterministic.
  *
  *   world.c      time: what happens next
  *   process.c    a core's life, and its effects carried out as paxos.h demands
@@ -176,7 +177,10 @@ struct world *world_new(void);
 void world_destroy(struct world **world);
 /* Everything anew, with these nodes. */
 void world_reset(struct world *world, const struct options *options);
-/* Does the next thing due at `until_ms` or before. False: there is none, and now is until_ms. */
+/*
+ * Does the next thing due at `until_ms` or before. False: there is none, and now is
+ * until_ms.
+ */
 bool world_advance(struct world *world, uint64_t until_ms);
 void world_run(struct world *world, uint64_t duration_ms);
 /* The running leader of the largest ballot, or -1. */

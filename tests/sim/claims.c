@@ -1,6 +1,7 @@
 /*
- * claims.c - every frame is read as it leaves its sender, and what it claims is compared with
- * what the sender's disk durably holds (I10) and with the logs sent under the same ballot (I1).
+ * claims.c - every frame is read as it leaves its sender, and what it claims is
+ * compared with what the sender's disk durably holds (I10) and with the logs sent under
+ * the same ballot (I1).
  */
 #include "sim/world.h"
 

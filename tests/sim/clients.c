@@ -23,7 +23,10 @@ void clients_reset(struct world *world)
     }
 }
 
-/* ---- what a client does next ------------------------------------------------------------ */
+/*
+ * ---- what a client does next
+ * ------------------------------------------------------------
+ */
 
 static uint32_t draw_key(struct world *world)
 {
@@ -146,8 +149,9 @@ static void send(struct world *world, struct node *node, const struct operation 
 
 void clients_act(struct world *world, uint32_t client)
 {
-    bool is_over =
-        world->phase == PHASE_SETTLED || world->history.count >= OPERATIONS_MAX;
+    uint32_t count = world->history.count;
+    bool is_over = (world->phase == PHASE_SETTLED && count >= OPERATIONS_MIN) ||
+                   count >= OPERATIONS_MAX;
     if (world->clients[client].is_waiting || is_over) {
         return;
     }
@@ -183,7 +187,10 @@ void clients_probe(struct world *world, struct node *node)
     send(world, node, &probe);
 }
 
-/* ---- at the node ------------------------------------------------------------------------ */
+/*
+ * ---- at the node
+ * ------------------------------------------------------------------------
+ */
 
 static void
 pack_command(struct world *world, uint32_t index, const struct operation *operation)
@@ -236,7 +243,10 @@ void clients_deliver(struct world *world, struct node *node, uint32_t index)
                        clock_own_ms(world, node));
 }
 
-/* ---- the end of an operation ------------------------------------------------------------- */
+/*
+ * ---- the end of an operation
+ * -------------------------------------------------------------
+ */
 
 static void go_on(struct world *world, const struct operation *operation, uint32_t index)
 {

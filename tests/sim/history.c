@@ -50,7 +50,10 @@ uint32_t history_add(struct history *history, const struct operation *operation)
     return history->count++;
 }
 
-/* ---- values ------------------------------------------------------------------------------- */
+/*
+ * ---- values
+ * -------------------------------------------------------------------------------
+ */
 
 /* Value = number of its put (4 bytes), then a pattern that depends on it. */
 void history_make_value(struct cs_buffer *out, uint32_t operation, uint32_t bytes)
@@ -83,7 +86,10 @@ uint32_t history_put_of(const struct history *history, uint32_t key, struct cs_v
     return index;
 }
 
-/* ---- one answer --------------------------------------------------------------------------- */
+/*
+ * ---- one answer
+ * ---------------------------------------------------------------------------
+ */
 
 static bool is_executed(const struct operation *operation)
 {
@@ -285,7 +291,10 @@ void history_judge_answer(struct world *world,
     }
 }
 
-/* ---- the whole history -------------------------------------------------------------------- */
+/*
+ * ---- the whole history
+ * --------------------------------------------------------------------
+ */
 
 static uint32_t outcome_of(const struct operation *operation)
 {
@@ -378,8 +387,9 @@ static bool may_be_deleted(const struct history *history, uint32_t key)
 }
 
 /*
- * The fast way, which trusts revisions: what a read saw at state revision R is the last write of
- * its key at or below R that anybody was told of. Local reads are judged so only.
+ * The fast way, which trusts revisions: what a read saw at state revision R is the last
+ * write of its key at or below R that anybody was told of. Local reads are judged so
+ * only.
  */
 static void judge_read_by_revision(struct world *world, const struct operation *operation)
 {

@@ -1,6 +1,6 @@
 /*
- * judge.c - the invariants of PAXOS 3 over the logs, judged by the shadows (what is really in
- * memory and on disk) and by one chosen log of the whole world.
+ * judge.c - the invariants of PAXOS 3 over the logs, judged by the shadows (what is
+ * really in memory and on disk) and by one chosen log of the whole world.
  */
 #include "sim/world.h"
 
@@ -53,7 +53,10 @@ struct ballot_fact *judge_ballot(struct judge *judge, struct paxos_ballot ballot
     return fact;
 }
 
-/* ---- records ------------------------------------------------------------------------------ */
+/*
+ * ---- records
+ * ------------------------------------------------------------------------------
+ */
 
 void judge_append(struct world *world, struct node *node)
 {
@@ -220,7 +223,10 @@ void judge_durable(struct world *world, struct node *node, uint64_t token)
     settle(world, node, token);
 }
 
-/* ---- starts ------------------------------------------------------------------------------- */
+/*
+ * ---- starts
+ * -------------------------------------------------------------------------------
+ */
 
 /* I11, I21: exactly what was durable, and possibly the one block that was on the way. */
 void judge_recovery(struct world *world,
@@ -264,7 +270,10 @@ void judge_recovery(struct world *world,
     }
 }
 
-/* ---- after a turn ------------------------------------------------------------------------- */
+/*
+ * ---- after a turn
+ * -------------------------------------------------------------------------
+ */
 
 /* What a node has in memory must be what it has handed to its log (2.2, 2.5). */
 static void
@@ -376,7 +385,10 @@ void judge_acked(struct world *world, struct node *node)
     }
 }
 
-/* ---- role changes ------------------------------------------------------------------------- */
+/*
+ * ---- role changes
+ * -------------------------------------------------------------------------
+ */
 
 /* I1, I3: phase 1 has ended. */
 static void

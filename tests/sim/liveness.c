@@ -1,7 +1,8 @@
 /*
- * liveness.c - the second phase: faults end for a chosen core, a quorum at least; the rest stays
- * down, cut off or half connected. Within LIVENESS_BOUND_US the core must serve everybody (L1,
- * L2), then agree on one state (L3) under one leader that does not change (L4).
+ * liveness.c - the second phase: faults end for a chosen core, a quorum at least; the
+ * rest stays down, cut off or half connected. Within LIVENESS_BOUND_US the core must
+ * serve everybody (L1, L2), then agree on one state (L3) under one leader that does not
+ * change (L4).
  */
 #include "sim/world.h"
 

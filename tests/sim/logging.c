@@ -99,7 +99,9 @@ void logging_append(struct world *world, struct node *node, struct cs_view recor
     }
 }
 
-/* Everything queued, up to the limit of a block, is the next one: natural group commit. */
+/*
+ * Everything queued, up to the limit of a block, is the next one: natural group commit.
+ */
 static void take_block(struct world *world, struct log_thread *log)
 {
     size_t bytes = 0;

@@ -1,6 +1,6 @@
 /*
- * sim: the cluster in a box. One process, one thread, all chance from a seed: the real core,
- * replica and log over a simulated network, disk and clock.
+ * sim: the cluster in a box. One process, one thread, all chance from a seed: the real
+ * core, replica and log over a simulated network, disk and clock.
  */
 #include "sim/world.h"
 
@@ -52,7 +52,10 @@ static const char usage[] =
     "  --until-failure  stop at the first seed that fails (also --stop-at-first)\n"
     "  --stats          at the end, how often each thing happened\n";
 
-/* ---- a CHECK, a crash or a hang names its seed too ----------------------------------------- */
+/*
+ * ---- a CHECK, a crash or a hang names its seed too
+ * -----------------------------------------
+ */
 
 static void on_signal(int number)
 {
@@ -84,7 +87,10 @@ static void name_seed(uint64_t seed)
     (void)alarm(SEED_SECONDS_MAX);
 }
 
-/* ---- options ------------------------------------------------------------------------------- */
+/*
+ * ---- options
+ * -------------------------------------------------------------------------------
+ */
 
 static bool parse_number(const char *text, uint64_t *out_number)
 {
@@ -148,7 +154,10 @@ static bool parse(struct options *options, int argument_count, char **arguments)
     return options->count >= 1;
 }
 
-/* ---- running ------------------------------------------------------------------------------- */
+/*
+ * ---- running
+ * -------------------------------------------------------------------------------
+ */
 
 static uint64_t real_ms(void)
 {

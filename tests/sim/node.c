@@ -361,7 +361,10 @@ void node_turn(struct world *world, struct node *node)
     }
 }
 
-/* ---- ports ---------------------------------------------------------------------------- */
+/*
+ * ---- ports
+ * ----------------------------------------------------------------------------
+ */
 
 static void send_peer(void *context, uint32_t seat, struct cs_view frame)
 {

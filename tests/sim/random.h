@@ -1,6 +1,6 @@
 /*
- * random.h - chance from a seed: xoshiro256**, one stream for each purpose, so that one more
- * draw in one purpose does not shift the others.
+ * random.h - chance from a seed: xoshiro256**, one stream for each purpose, so that one
+ * more draw in one purpose does not shift the others.
  *
  * Source: Blackman & Vigna, "Scrambled linear pseudorandom number generators" (2021).
  *

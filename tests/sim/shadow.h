@@ -1,10 +1,11 @@
 /*
- * shadow.h - what the world knows of a node's log: as the node has it in memory, and as its disk
- * holds it durably. The checkers judge by these two, never by what a node says of itself.
+ * shadow.h - what the world knows of a node's log: as the node has it in memory, and as
+ * its disk holds it durably. The checkers judge by these two, never by what a node says
+ * of itself.
  *
- * A shadow follows the records that the node hands to its log: at each one the log in memory is
- * compared with the shadow, the difference is kept until the record is durable, and is then
- * carried over to the durable shadow.
+ * A shadow follows the records that the node hands to its log: at each one the log in
+ * memory is compared with the shadow, the difference is kept until the record is
+ * durable, and is then carried over to the durable shadow.
  *
  * Thread: any one at a time.
  */

@@ -1,5 +1,6 @@
 /*
- * stats.h - how often each thing happened in all seeds run: what never happens is not tested.
+ * stats.h - how often each thing happened in all seeds run: what never happens is not
+ * tested.
  *
  * Thread: any one at a time.
  */

@@ -1,7 +1,7 @@
 /*
- * swarm.c - each seed has its own sort of world: which faults are on and how strong, how large
- * the windows, rings, blocks and values are. A world with everything on finds less than many
- * with some things on (swarm testing, Groce et al. 2012).
+ * swarm.c - each seed has its own sort of world: which faults are on and how strong,
+ * how large the windows, rings, blocks and values are. A world with everything on finds
+ * less than many with some things on (swarm testing, Groce et al. 2012).
  */
 #include "sim/world.h"
 

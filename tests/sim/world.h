@@ -1,6 +1,6 @@
 /*
- * world.h - one simulated cluster: its time, nodes, network, disks, clients, faults and judges,
- * and the borders between the files of this folder.
+ * world.h - one simulated cluster: its time, nodes, network, disks, clients, faults and
+ * judges, and the borders between the files of this folder.
  *
  *   world.c     the loop: take the next event, let it happen, judge
  *   swarm.c     what this seed's world is like
@@ -54,7 +54,10 @@ enum {
 
 enum phase { PHASE_SAFETY = 0, PHASE_LIVENESS, PHASE_SETTLED, PHASE_END };
 
-/* ---- what a seed's world is like --------------------------------------------------------- */
+/*
+ * ---- what a seed's world is like
+ * ---------------------------------------------------------
+ */
 
 enum fault_kind {
     FAULT_CRASH = 0,
@@ -117,7 +120,10 @@ struct swarm {
     bool tells_peer_lost;    // a crash closes connections, and that is heard
 };
 
-/* ---- parts -------------------------------------------------------------------------------- */
+/*
+ * ---- parts
+ * --------------------------------------------------------------------------------
+ */
 
 struct sim_clock {
     uint64_t base_us;     // of the world ...

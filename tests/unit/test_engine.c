@@ -4,6 +4,7 @@
  * codes.
  */
 #include "base/clock.h"
+#include "base/log.h"
 #include "engine/engine.h"
 #include "handoff/handoff.h"
 #include "wire/command.h"
@@ -67,8 +68,8 @@ static int set_up(void **state)
         for (uint32_t i = 0; i < NODES; i++) {
             struct settings_node *node = &settings->nodes[i];
             (void)snprintf(node->name, sizeof node->name, "n%u", i + 1);
-            (void)snprintf(node->peer, sizeof node->peer, "%s", endpoints[i]);
-            (void)snprintf(node->peer_advertise, sizeof node->peer_advertise, "%s",
+            (void)snprintf(node->peer, sizeof node->peer, "%.200s", endpoints[i]);
+            (void)snprintf(node->peer_advertise, sizeof node->peer_advertise, "%.200s",
                            endpoints[i]);
         }
     }
@@ -300,5 +301,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(stopping_with_nobody_waiting_is_quick, set_up,
                                         tear_down),
     };
+    log_set_level(LOG_LEVEL_WARN);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -420,6 +420,60 @@ commands_queued_when_a_leadership_ends_are_refused_and_applied_once(void **state
     tear_down(&world);
 }
 
+static void write_lost_with_its_leader_is_settled_and_applied_once(void **state)
+{
+    (void)state;
+    struct world world;
+    set_up(&world);
+    world.tap.lose_kind = WIRE_FORWARD;
+    uint64_t put = nodes_put(world.nodes, world.follower, "k", "v");
+    nodes_flush(world.nodes, world.follower);
+    nodes_kill(world.nodes, world.leader);
+    world.tap.lose_kind = 0;
+    // Nobody else writes: the node asks for a slot, and then knows.
+    assert_int_equal(nodes_await(world.nodes, put, 1500)->reply.status, CS_CREATED);
+    assert_int_equal(revision_at(&world, world.follower), 1);
+    nodes_run(world.nodes, 6000);
+    assert_int_equal(revision_at(&world, world.follower), 1);
+    tear_down(&world);
+}
+
+static void write_that_outlived_its_leader_is_applied_once(void **state)
+{
+    (void)state;
+    struct world world;
+    set_up(&world);
+    hold_disks(&world, true);
+    uint64_t put = nodes_put(world.nodes, world.follower, "k", "v");
+    nodes_flush(world.nodes, world.follower);
+    nodes_run(world.nodes, 2); // in all logs, durable in none
+    assert_int_equal(replica_view(replica_at(&world, world.other)).length, 1);
+    nodes_kill(world.nodes, world.leader);
+    hold_disks(&world, false);
+    assert_int_equal(nodes_await(world.nodes, put, 1500)->reply.status, CS_CREATED);
+    nodes_run(world.nodes, 6000);
+    assert_int_equal(revision_at(&world, world.follower), 1);
+    tear_down(&world);
+}
+
+static void write_of_a_deposed_leader_is_settled_and_applied_once(void **state)
+{
+    (void)state;
+    struct world world;
+    set_up(&world);
+    world.tap.lose_core = world.leader;
+    uint64_t put = nodes_put(world.nodes, world.leader, "k", "v");
+    nodes_flush(world.nodes, world.leader);
+    assert_int_equal(replica_view(replica_at(&world, world.leader)).length, 1);
+    nodes_run(world.nodes, 1000); // the others have a leader of their own
+    assert_null(nodes_answer_to(world.nodes, put));
+    world.tap.lose_core = NODES_MAX;
+    assert_int_equal(nodes_await(world.nodes, put, 2000)->reply.status, CS_CREATED);
+    nodes_run(world.nodes, 6000);
+    assert_int_equal(revision_at(&world, world.follower), 1);
+    tear_down(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -434,6 +488,9 @@ int main(void)
         cmocka_unit_test(refusals_that_mean_full_are_told_to_the_client),
         cmocka_unit_test(leader_without_room_refuses_forwarded_puts_only),
         cmocka_unit_test(leader_bounds_what_it_holds_for_others),
+        cmocka_unit_test(write_lost_with_its_leader_is_settled_and_applied_once),
+        cmocka_unit_test(write_that_outlived_its_leader_is_applied_once),
+        cmocka_unit_test(write_of_a_deposed_leader_is_settled_and_applied_once),
         cmocka_unit_test(
             commands_queued_when_a_leadership_ends_are_refused_and_applied_once),
     };

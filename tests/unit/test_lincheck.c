@@ -1,6 +1,7 @@
 /*
- * The linearizability checker: small histories by hand, a dumb twin that tries every order, and
- * a thousand histories of each sort from seeds: good ones that must pass, bad ones that must not.
+ * The linearizability checker: small histories by hand, a dumb twin that tries every
+ * order, and a thousand histories of each sort from seeds: good ones that must pass,
+ * bad ones that must not.
  */
 #include "lincheck/lincheck.h"
 
@@ -42,7 +43,10 @@ static enum lincheck_verdict verdict_of(const struct history *history)
     return verdict;
 }
 
-/* ---- by hand ---------------------------------------------------------------------------- */
+/*
+ * ---- by hand
+ * ----------------------------------------------------------------------------
+ */
 
 static struct lincheck_operation
 put(uint64_t invoked, uint64_t returned, uint64_t value, uint64_t version)
@@ -198,7 +202,8 @@ static void takes_a_refusal_as_a_read_of_the_revision(void **state)
     ASSERT_VERDICT(LINCHECK_PASSED, put(1, 2, 1, 1), put(3, 4, 2, 2), refused);
     refused.revision = 10;
     ASSERT_VERDICT(LINCHECK_VIOLATED, put(1, 2, 1, 1), put(3, 4, 2, 2), refused);
-    // An unanswered write may be the one it found, unless a read names that one otherwise.
+    // An unanswered write may be the one it found, unless a read names that one
+    // otherwise.
     refused.revision = 33;
     ASSERT_VERDICT(LINCHECK_PASSED, put(1, 2, 1, 1), unanswered_put(3, 3), refused);
     ASSERT_VERDICT(LINCHECK_VIOLATED, put(1, 2, 1, 1), unanswered_put(3, 3), refused,
@@ -244,7 +249,10 @@ static void names_the_operation_no_order_explains(void **state)
     lincheck_destroy(&lincheck);
 }
 
-/* ---- histories from seeds ---------------------------------------------------------------- */
+/*
+ * ---- histories from seeds
+ * ----------------------------------------------------------------
+ */
 
 struct model { // a correct server of one key
     bool is_present;
@@ -389,7 +397,10 @@ enum spoiling {
     SPOILINGS,
 };
 
-/* Breaks the history by the facts write, then over (a change), then read; false: does not fit. */
+/*
+ * Breaks the history by the facts write, then over (a change), then read; false: does
+ * not fit.
+ */
 static bool spoil_with(enum spoiling spoiling,
                        struct lincheck_operation *write,
                        struct lincheck_operation *over,

@@ -1,6 +1,7 @@
 /*
- * The linearizability checker against a dumb twin, which tries every order of every subset of a
- * small history, with every revision that an unanswered write might have got.
+ * The linearizability checker against a dumb twin, which tries every order of every
+ * subset of a small history, with every revision that an unanswered write might have
+ * got.
  */
 #include "lincheck/lincheck.h"
 
@@ -35,7 +36,10 @@ static uint64_t draw(uint64_t *seed, uint64_t below)
     return (bits ^ (bits >> 31)) % below;
 }
 
-/* ---- the twin ---------------------------------------------------------------------------- */
+/*
+ * ---- the twin
+ * ----------------------------------------------------------------------------
+ */
 
 static bool holds(const struct lincheck_operation *operation,
                   const struct register_value *now)
@@ -166,7 +170,10 @@ some_order_fits(const struct small *history, uint32_t never, const uint64_t *rev
     return false;
 }
 
-/* Revisions of unanswered writes: the digits of `choice`; each revision belongs to one write. */
+/*
+ * Revisions of unanswered writes: the digits of `choice`; each revision belongs to one
+ * write.
+ */
 static bool
 assign_revisions(const struct small *history, uint32_t choice, uint64_t *revisions)
 {
@@ -213,7 +220,10 @@ static bool twin_passes(const struct small *history)
     return false;
 }
 
-/* ---- histories --------------------------------------------------------------------------- */
+/*
+ * ---- histories
+ * ---------------------------------------------------------------------------
+ */
 
 /* Claims at random from few values, so that a good part is linearizable by luck. */
 static struct lincheck_operation draw_claim(uint64_t *seed, uint32_t index)

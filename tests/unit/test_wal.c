@@ -1,4 +1,7 @@
-/* The log on a simulated disk: what is committed is read back, before and after a restart. */
+/*
+ * The log on a simulated disk: what is committed is read back, before and after a
+ * restart.
+ */
 #include "wal/internal.h"
 #include "wal/wal.h"
 
@@ -27,7 +30,8 @@ struct fixture {
 
 static enum wal_status try_open(struct fixture *fixture)
 {
-    return wal_open(&fixture->wal, &fixture->files, &fixture->settings, &fixture->recovery);
+    return wal_open(&fixture->wal, &fixture->files, &fixture->settings,
+                    &fixture->recovery);
 }
 
 static void open_log(struct fixture *fixture)
@@ -129,7 +133,10 @@ static void crash(struct fixture *fixture)
     restart(fixture);
 }
 
-/* ---- opening -------------------------------------------------------------------------- */
+/*
+ * ---- opening
+ * --------------------------------------------------------------------------
+ */
 
 static void new_directory_is_fresh_and_in_its_first_boot(void **state)
 {
@@ -177,7 +184,10 @@ static void settings_that_make_no_log_are_refused_with_a_sentence(void **state)
     }
 }
 
-/* ---- committing and reading ----------------------------------------------------------- */
+/*
+ * ---- committing and reading
+ * -----------------------------------------------------------
+ */
 
 static void committed_entries_are_read_back(void **state)
 {
@@ -344,14 +354,17 @@ static void more_undecided_slots_than_the_ring_holds_are_refused(void **state)
     assert_recovered_is_twin(fixture);
 }
 
-/* ---- segments ------------------------------------------------------------------------- */
+/*
+ * ---- segments
+ * -------------------------------------------------------------------------
+ */
 
 static void make_ready(struct fixture *fixture)
 {
     uint64_t number = 0;
     while (wal_wants_segment(fixture->wal, &number)) {
-        assert_int_equal(
-            wal_prepare_segment(&fixture->files, &fixture->settings, number), WAL_OK);
+        assert_int_equal(wal_prepare_segment(&fixture->files, &fixture->settings, number),
+                         WAL_OK);
         wal_adopt_segment(fixture->wal, number);
     }
 }
@@ -389,7 +402,7 @@ static void a_helper_is_waited_for_and_a_full_disk_is_told_before(void **state)
         status = try_commit(fixture);
     }
     assert_int_equal(status, WAL_FULL);
-    twin_assign(fixture->twin, before);  // nothing was written
+    twin_assign(fixture->twin, before); // nothing was written
     twin_destroy(&before);
     assert_log_is_twin(fixture, 50);
     make_ready(fixture);
@@ -498,7 +511,10 @@ static void old_content_of_a_recycled_segment_never_validates(void **state)
     assert_log_is_twin(fixture, 50);
 }
 
-/* ---- seal, durability ----------------------------------------------------------------- */
+/*
+ * ---- seal, durability
+ * -----------------------------------------------------------------
+ */
 
 static void a_seal_follows_each_block_once(void **state)
 {
@@ -571,13 +587,16 @@ static void without_sync_promises_are_durable_all_the_same(void **state)
     crash(fixture);
     assert_recovered_is_twin(fixture);
     append(fixture, 3, 500);
-    wal_close(&fixture->wal);  // a clean stop syncs
+    wal_close(&fixture->wal); // a clean stop syncs
     sim_disk_crash(fixture->disk);
     open_log(fixture);
     assert_recovered_is_twin(fixture);
 }
 
-/* ---- failures ------------------------------------------------------------------------- */
+/*
+ * ---- failures
+ * -------------------------------------------------------------------------
+ */
 
 static void after_a_failed_write_nothing_is_taken_any_more(void **state)
 {
@@ -598,7 +617,7 @@ static void after_a_failed_write_nothing_is_taken_any_more(void **state)
         assert_false(wal_wants_seal(fixture->wal));
         twin_assign(fixture->twin, acknowledged);
         twin_destroy(&acknowledged);
-        assert_log_is_twin(fixture, 10);  // what is durable can still be read
+        assert_log_is_twin(fixture, 10); // what is durable can still be read
         wal_close(&fixture->wal);
         sim_disk_restart(fixture->disk);
     }
@@ -611,7 +630,8 @@ static void damage_found_when_reading_names_file_and_offset(void **state)
     append(fixture, 1, 3000);
     append(fixture, 1, 3000);
     const uint8_t rot = 0xa5;
-    assert_true(sim_disk_overwrite(fixture->disk, "log-0000000001", 8192 + 1000, &rot, 1));
+    assert_true(
+        sim_disk_overwrite(fixture->disk, "log-0000000001", 8192 + 1000, &rot, 1));
     struct wal_slice slice;
     assert_int_equal(wal_read(fixture->wal, 1, 2, 10, UINT64_MAX, &slice), WAL_DAMAGED);
     assert_non_null(strstr(wal_error(fixture->wal), "log-0000000001"));

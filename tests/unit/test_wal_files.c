@@ -90,7 +90,7 @@ static void second_process_is_told_that_the_directory_is_taken(void **state)
     assert_int_equal(open_at(fixture, &second), -EWOULDBLOCK);
     assert_non_null(strstr(fixture->error, fixture->path));
     assert_non_null(strstr(fixture->error, "another process"));
-    files_close_directory(&second);  // of what was never opened: nothing happens
+    files_close_directory(&second); // of what was never opened: nothing happens
     files_close_directory(&fixture->files);
     open_directory(fixture);
 }
@@ -132,9 +132,9 @@ static void what_is_written_is_read_back(void **state)
     int handle = files->open_file(files->context, "one", true);
     assert_true(handle >= 0);
     memset(fixture->page, 'a', 2 * FILES_ALIGN_BYTES);
-    assert_int_equal(files->write_at(files->context, handle, fixture->page,
-                                     2 * FILES_ALIGN_BYTES, 0),
-                     2 * FILES_ALIGN_BYTES);
+    assert_int_equal(
+        files->write_at(files->context, handle, fixture->page, 2 * FILES_ALIGN_BYTES, 0),
+        2 * FILES_ALIGN_BYTES);
     memset(fixture->page, 'b', FILES_ALIGN_BYTES);
     assert_int_equal(files->write_through(files->context, handle, fixture->page,
                                           FILES_ALIGN_BYTES, FILES_ALIGN_BYTES),
