@@ -89,6 +89,11 @@ static void persist(struct replica *replica)
     if (record->kind == PAXOS_PERSIST_NONE) {
         return;
     }
+    if (record->kind == PAXOS_PERSIST_FETCHED) {
+        // A Promise still waiting speaks of the log before this record: it is lost, as any
+        // message may be, rather than said when it is no longer true (I10).
+        replica->held.count = 0;
+    }
     collect_entries(replica, record->first_slot, record->entry_count);
     replica->record_bytes.bytes = 0;
     wal_pack_record(&replica->record_bytes, record, replica->entries, replica->payloads,

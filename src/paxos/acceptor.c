@@ -120,9 +120,6 @@ static bool fits_stream(struct paxos_core *core, const struct paxos_message *mes
 {
     const struct paxos_accept *accept = &message->accept;
     struct follower_stream *stream = &core->stream;
-    if (MUTANT_IS(14)) {
-        return true;
-    }
     if (accept->stream != stream->id || accept->sequence > stream->expected) {
         if (accept->stream >= stream->id) {
             acceptor_ask_prepare(core, message->from); // a gap
@@ -169,7 +166,7 @@ static void send_accepted(struct paxos_core *core)
 void acceptor_maybe_ack(struct paxos_core *core)
 {
     bool is_under_leader = core->role == PAXOS_FOLLOWER && core->stream.id != 0 &&
-                           (ballot_equal(core->accepted, core->promised) || MUTANT_IS(9));
+                           ballot_equal(core->accepted, core->promised);
     bool is_durable = core->durable_token >= core->accepted_token || MUTANT_IS(3);
     uint32_t seat = core_seat_of(core, core->accepted);
     if (is_under_leader && is_durable && seat != NO_SEAT && seat != core->settings.seat) {
@@ -187,7 +184,7 @@ void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message
         if (!core->staging.is_active) {
             acceptor_ask_prepare(core, message->from);
         }
-        return; // chunks of AcceptSync come first
+        return; // AcceptSync comes first
     }
     if (!fits_stream(core, message)) {
         if (core->stream.wants_ack) {
@@ -197,9 +194,6 @@ void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message
     }
     struct walk walk =
         log_walk(&core->log, accept->previous, accept->previous_chain, message);
-    if (MUTANT_IS(21) && walk.result == WALK_MISMATCH) {
-        walk.result = WALK_HELD;
-    }
     if (walk.result != WALK_HELD || !acceptor_append(core, message, walk.held)) {
         acceptor_ask_prepare(core, message->from);
         return;

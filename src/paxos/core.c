@@ -563,6 +563,9 @@ void paxos_step(struct paxos_core *core,
         reads_pump(core);
     }
     effects->after_sync_token = core->last_token;
+    // The hint in the record is what this step has learned, not what it began with: on
+    // recovery no more than a window may be undecided.
+    effects->persist.decided = core->log.decided;
     effects->decided = core->log.decided;
     effects->halt = core->halt;
     effects->halt_peer = core->halt_peer;

@@ -76,6 +76,7 @@ struct staging {
     uint64_t stream;
     cs_slot sync_length; // S_b: the flip is due when the staged entries reach it
     struct paxos_digest sync_chain;
+    cs_slot decided; // the leader's, for the moment of the flip
     uint64_t fetch_sent_ms;
     cs_slot from;
     struct paxos_digest from_chain;

@@ -221,8 +221,7 @@ static void hear_reply(struct paxos_core *core, const struct paxos_hello_reply *
     } else if (remembers_more(core, &reply->seen)) {
         core_halt(core, PAXOS_HALT_AMNESIA, reply->author);
     } else if (id_equal(reply->author_incarnation,
-                        core->config.incarnation[reply->author]) ||
-               MUTANT_IS(22)) {
+                        core->config.incarnation[reply->author])) {
         count_voucher(core, reply->author);
     }
 }

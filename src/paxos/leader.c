@@ -263,7 +263,7 @@ void leader_decide(struct paxos_core *core)
     if (decided <= core->log.decided) {
         return;
     }
-    CHECK(decided >= core->proposer.sync_length || MUTANT_IS(1) || MUTANT_IS(9));
+    CHECK(decided >= core->proposer.sync_length || MUTANT_IS(1));
     uint32_t mask = waiting_between(core, core->log.decided, decided);
     core->log.decided = decided;
     core->proposer.commit_progress_ms = core->now_ms;
@@ -276,7 +276,7 @@ void leader_receive_accepted(struct paxos_core *core, const struct paxos_message
     struct peer *peer = &core->peers[message->from];
     bool is_ours = core->role == PAXOS_LEADER && peer->is_streaming &&
                    ballot_equal(message->ballot, core->proposer.ballot);
-    if (!is_ours || (accepted->stream != peer->stream && !MUTANT_IS(14))) {
+    if (!is_ours || accepted->stream != peer->stream) {
         return;
     }
     if (accepted->durable > peer->next || accepted->read_round > core->reads.round) {

@@ -265,11 +265,13 @@ bool core_flip(struct paxos_core *core, struct paxos_ballot ballot)
 {
     struct staging *staging = &core->staging;
     staging->is_active = false;
-    bool is_short = staging_end(staging) < core->log.decided && !MUTANT_IS(10);
-    if (is_short || !core_make_room(core, staging_end(staging))) {
+    uint32_t held = count_held(core);
+    // A2, pitfall 12: too short for the decided prefix, or another one. sync.c compares what
+    // AcceptSync carries; of what was Fetched after it nothing was compared yet.
+    bool loses_decided = staging->from + held < core->log.decided && !MUTANT_IS(10);
+    if (loses_decided || !core_make_room(core, staging_end(staging))) {
         return false;
     }
-    uint32_t held = count_held(core);
     log_truncate(&core->log, staging->from + held);
     for (uint32_t i = held; i < staging->count; i++) {
         log_append(&core->log, &staging->entries[i]);

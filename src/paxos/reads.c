@@ -44,7 +44,9 @@ void reads_forget_role(struct paxos_core *core)
 
 void reads_receive(struct paxos_core *core, const struct paxos_message *message)
 {
-    if (core->role != PAXOS_LEADER) {
+    // A preparer keeps what is asked of its ballot until it leads: followers know of it first.
+    bool may_lead = core->role == PAXOS_LEADER || core->role == PAXOS_PREPARING;
+    if (!may_lead || !ballot_equal(message->ballot, core->proposer.ballot)) {
         return;
     }
     struct remote_read *remote = &core->reads.open.remote[message->from];

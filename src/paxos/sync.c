@@ -57,6 +57,7 @@ static void flip_or_fetch(struct paxos_core *core)
         return;
     }
     enter_stream(core, staging->ballot, staging->stream);
+    acceptor_note_decided(core, staging->decided);
 }
 
 static void stage_entries(struct paxos_core *core, const struct paxos_message *message)
@@ -83,10 +84,8 @@ static void stage(struct paxos_core *core, const struct paxos_message *message)
     staging->stream = sync->stream;
     staging->sync_length = sync->sync_length;
     staging->sync_chain = sync->sync_chain;
+    staging->decided = sync->decided;
     stage_entries(core, message);
-    if (ballot_equal(core->accepted, message->ballot)) {
-        acceptor_note_decided(core, sync->decided);
-    }
 }
 
 /* a == b: entries already held are skipped, never truncated (pitfall 2). */

@@ -103,7 +103,8 @@ static void judge_promise(struct world *world,
         return;
     }
     bool is_same = compare(promise->accepted, log->accepted) == 0;
-    if (is_same && promise->length > log->length) {
+    // Decided entries fetched since may have replaced a longer suffix (A8).
+    if (is_same && promise->length > log->longest) {
         fail(world, node, "I10", message, "its length is not durable");
     } else if (!is_chosen(world, promise->decided, promise->decided_chain)) {
         fail(world, node, "I7", message, "its decided prefix is not chosen");

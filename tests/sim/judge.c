@@ -88,9 +88,13 @@ static cs_slot held_of(const struct judge *judge, const struct shadow_log *log)
     return slot;
 }
 
-/* Slots of `log` that a quorum durably holds with the same accepted ballot (I2). */
-static cs_slot chosen_of(const struct world *world, const struct shadow_log *log)
+/*
+ * Slots of `log` that a quorum has durably held with the same accepted ballot (I2). Not all
+ * at one moment: a vote stands although its node has gone on to another ballot since.
+ */
+static cs_slot chosen_of(struct world *world, const struct shadow_log *log)
 {
+    const struct ballot_fact *fact = judge_ballot(&world->judge, log->accepted);
     cs_slot common[NODES_MAX] = {0};
     uint32_t count = world->swarm.node_count;
     uint32_t quorum = paxos_quorum_accept(count);
@@ -98,6 +102,8 @@ static cs_slot chosen_of(const struct world *world, const struct shadow_log *log
         const struct shadow_log *other = &world->nodes[i].shadow.durable;
         if (compare(other->accepted, log->accepted) == 0) {
             common[i] = shadow_common(log, other);
+        } else {
+            common[i] = fact->voted[i] < log->length ? fact->voted[i] : log->length;
         }
         // Keep them sorted, longest first.
         for (uint32_t j = i; j > 0 && common[j] > common[j - 1]; j--) {
@@ -188,6 +194,10 @@ judge_record(struct world *world, struct node *node, const struct shadow_log *be
                     "durable promised %s accepted %s after promised %s accepted %s",
                     report_ballot(log->promised), report_ballot(log->accepted),
                     report_ballot(before->promised), report_ballot(before->accepted));
+    }
+    if (compare(before->accepted, log->accepted) != 0) {
+        struct ballot_fact *left = judge_ballot(&world->judge, before->accepted);
+        left->voted[node->seat] = before->length;
     }
     judge_flip(world, node, before->accepted);
 }

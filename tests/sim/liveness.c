@@ -35,8 +35,8 @@ static void make_whole(struct world *world, struct node *node)
 {
     struct sim_clock *clock = &node->clock;
     node->crash_plan = CRASH_NOT;
-    node->log.slowness = 1;
     node_resume(world, node);
+    logging_make_normal(world, node);
     clock_set_rate(world, node, clock->usual_ppm);
     if (!node->is_up) {
         events_plan(&world->events, world->now_us, SIM_RESTART, node->seat, node->life);
@@ -194,6 +194,9 @@ void liveness_end(struct world *world)
             return;
         }
         struct cs_digest own = kv_digest(replica_state(node->replica));
+        if (!can_reach(world, i, leader)) {
+            continue;
+        }
         if (own.high != digest.high || own.low != digest.low) {
             report_fail(world, "L3", node, replica_applied(node->replica), NO_BALLOT,
                         "has applied %llu slots at the end, its leader n%u %llu",

@@ -332,6 +332,16 @@ void logging_read_done(struct world *world, struct node *node, uint32_t index)
     CHECK(node_push(world, node, &item));
 }
 
+/* The disk is as it should be again, for the block under way too. */
+void logging_make_normal(struct world *world, struct node *node)
+{
+    struct log_thread *log = &node->log;
+    log->slowness = 1;
+    if (log->is_busy && !log->is_waiting_segment) {
+        plan_end(world, node);
+    }
+}
+
 void logging_slow_down(struct world *world,
                        struct node *node,
                        uint32_t times,

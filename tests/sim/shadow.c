@@ -162,6 +162,8 @@ bool shadow_settle_one(struct shadow *shadow, uint64_t token)
     for (uint64_t i = 0; i < record->chain_count; i++) {
         shadow_log_push(log, shadow->chains[shadow->chain_first++]);
     }
+    bool is_same = paxos_ballot_compare(log->accepted, record->accepted) == 0;
+    log->longest = is_same && log->longest > log->length ? log->longest : log->length;
     log->promised = record->promised;
     log->accepted = record->accepted;
     log->cluster_id = record->cluster_id;

@@ -205,8 +205,11 @@ static void enter_phase(struct world *world, enum phase phase)
 {
     uint64_t now = world->now_us;
     bool is_thin = world->history.count < OPERATIONS_MIN;
-    if (phase == PHASE_END && is_thin && now < WORLD_END_MAX_US) {
-        // Clients waited long for nodes that were down: they get their operations in yet.
+    bool goes_on = is_thin || world->liveness.was_thin;
+    if (phase == PHASE_END && goes_on && now < WORLD_END_MAX_US) {
+        // Clients waited long for nodes that were down: they get their operations in yet,
+        // and a quiet second follows.
+        world->liveness.was_thin = is_thin;
         events_plan(&world->events, now + SETTLED_US, SIM_PHASE, 0, PHASE_END);
         return;
     }

@@ -312,6 +312,7 @@ struct ballot_fact { // what was done under a ballot (I1, I5)
     struct paxos_digest sync_chain;
     cs_slot sent_length; // the longest log sent under it
     struct paxos_digest sent_chain;
+    cs_slot voted[NODES_MAX]; // how far nodes had voted under it when they left it
 };
 
 struct judge {
@@ -331,6 +332,7 @@ struct judge {
 struct liveness {
     uint32_t core_mask;
     bool is_judged; // the bound is over
+    bool was_thin;  // too few operations at the last look
     bool probe_done[NODES_MAX];
     uint32_t probe[NODES_MAX]; // operation
     uint32_t leader_changes;   // after it settled
@@ -414,6 +416,7 @@ void logging_commit_slow(struct world *world, struct node *node, uint64_t commit
 void logging_seal(struct world *world, struct node *node, uint64_t commit_number);
 void logging_segment_done(struct world *world, struct node *node, uint64_t preparation);
 void logging_read_done(struct world *world, struct node *node, uint32_t index);
+void logging_make_normal(struct world *world, struct node *node);
 void logging_slow_down(struct world *world,
                        struct node *node,
                        uint32_t times,
