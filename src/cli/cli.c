@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "config/names.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 static const struct cli_command COMMANDS[] = {
@@ -64,13 +65,15 @@ int cli_main(int argc, char **argv)
         cli_print_usage(stderr);
         return CLI_USAGE;
     }
+    static char help[] = "help";
+    static char version[] = "version";
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        argv[1] = help;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        argv[1] = version;
+    }
     const char *name = argv[1];
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        name = "help";
-    }
-    if (strcmp(name, "--version") == 0) {
-        name = "version";
-    }
     const struct cli_command *command = cli_find_command(name);
     return command != NULL ? command->run(argc - 1, argv + 1) : refuse_command(name);
 }
@@ -97,15 +100,19 @@ const struct cli_command *cli_find_command(const char *name)
 
 static int refuse_command(const char *name)
 {
+    static const char *const OPTIONS[] = {"help", "version"};
     const char *names[COMMAND_COUNT];
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         names[i] = COMMANDS[i].name;
     }
-    const char *kind = name[0] == '-' ? "option" : "command";
-    const char *nearest = name_find_nearest(name, names, COMMAND_COUNT);
+    bool is_option = name[0] == '-';
+    const char *kind = is_option ? "option" : "command";
+    const char *nearest = is_option
+                              ? name_find_nearest(name + strspn(name, "-"), OPTIONS, 2)
+                              : name_find_nearest(name, names, COMMAND_COUNT);
     if (nearest != NULL) {
-        log_sentence("consens: unknown %s \"%s\"; did you mean \"%s\"?", kind, name,
-                     nearest);
+        log_sentence("consens: unknown %s \"%s\"; did you mean \"%s%s\"?", kind, name,
+                     is_option ? "--" : "", nearest);
     } else {
         log_sentence("consens: unknown %s \"%s\"; run \"consens help\" for what there is",
                      kind, name);

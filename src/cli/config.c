@@ -7,19 +7,15 @@
 
 #include <string.h>
 
-static int check(const struct cli_arguments *arguments);
-static int show(const struct settings_source *source);
+static int check(const char *file);
+static int show(const char *file, const char *node);
 static int refuse(const char *word);
 
 int cli_run_config(int argc, char **argv)
 {
-    struct settings_source source;
-    settings_source_from_environment(&source);
-    const char *const file_of_environment = source.file;
-    const struct cli_option options[] = {
-        {"config", &source.file},
-        {"node", &source.node},
-    };
+    const char *file = NULL;
+    const char *node = NULL;
+    const struct cli_option options[] = {{"config", &file}, {"node", &node}};
     struct cli_arguments arguments = {0};
     switch (cli_parse_options(argc, argv, options, 2, &arguments)) {
     case CLI_OPTIONS_HELP:
@@ -30,21 +26,20 @@ int cli_run_config(int argc, char **argv)
         break;
     }
     const char *word = arguments.count > 0 ? arguments.values[0] : "";
-    if (strcmp(word, "check") == 0 && arguments.count == 2 &&
-        source.file == file_of_environment) {
-        return check(&arguments);
+    bool is_bare = file == NULL && node == NULL;
+    if (strcmp(word, "check") == 0 && arguments.count == 2 && is_bare) {
+        return check(arguments.values[1]);
     }
     if (strcmp(word, "show") == 0 && arguments.count == 1) {
-        return show(&source);
+        return show(file, node);
     }
     return refuse(word);
 }
 
 // The file alone, for every node: neither environment nor flags.
-static int check(const struct cli_arguments *arguments)
+static int check(const char *file)
 {
-    const struct settings_source source = {.file = arguments->values[1],
-                                           .is_any_node = true};
+    const struct settings_source source = {.file = file, .is_any_node = true};
     struct settings settings = {0};
     struct sentence error = {0};
     int code = settings_load(&source, &settings, error.text, sizeof error.text);
@@ -52,18 +47,25 @@ static int check(const struct cli_arguments *arguments)
         log_sentence("%s", error.text);
         return code;
     }
-    (void)printf("%s: ok, %u node%s\n", source.file, settings.node_count,
+    if (!settings.is_file_cluster) {
+        (void)printf("%s: ok, no nodes: they come from CLUSTER and PORT\n", file);
+        return CLI_OK;
+    }
+    (void)printf("%s: ok, %u node%s\n", file, settings.node_count,
                  settings.node_count == 1 ? "" : "s");
     return CLI_OK;
 }
 
-static int show(const struct settings_source *source)
+static int show(const char *file, const char *node)
 {
-    struct settings_source any = *source;
-    any.is_any_node = true;
+    struct settings_source source;
+    settings_source_from_environment(&source);
+    source.file = file != NULL ? file : source.file;
+    source.node = node != NULL ? node : source.node;
+    source.is_any_node = true;
     struct settings settings = {0};
     struct sentence error = {0};
-    int code = settings_load(&any, &settings, error.text, sizeof error.text);
+    int code = settings_load(&source, &settings, error.text, sizeof error.text);
     if (code != 0) {
         log_sentence("%s", error.text);
         return code;

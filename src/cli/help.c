@@ -1,23 +1,30 @@
 #include "base/log.h"
 #include "cli/commands.h"
+#include "cli/options.h"
 #include "cli/version.h"
-#include "config/names.h"
-
-#include <string.h>
 
 int cli_run_help(int argc, char **argv)
 {
-    if (argc < 2) {
+    struct cli_arguments arguments = {0};
+    switch (cli_parse_options(argc, argv, NULL, 0, &arguments)) {
+    case CLI_OPTIONS_HELP:
+        return CLI_OK;
+    case CLI_OPTIONS_BAD:
+        return CLI_USAGE;
+    case CLI_OPTIONS_GOOD:
+        break;
+    }
+    if (arguments.count == 0) {
         cli_print_usage(stdout);
         return CLI_OK;
     }
-    if (cli_find_command(argv[1]) == NULL) {
+    if (cli_find_command(arguments.values[0]) == NULL) {
         log_sentence("consens help: there is no command \"%s\"; run \"consens help\" for "
                      "those there are",
-                     argv[1]);
+                     arguments.values[0]);
         return CLI_USAGE;
     }
-    cli_print_command_usage(argv[1], stdout);
+    cli_print_command_usage(arguments.values[0], stdout);
     return CLI_OK;
 }
 

@@ -12,6 +12,8 @@
 
 enum { FIRST_VALUE = 256, NAME_BYTES = 256 }; // above every short option
 
+static const char *given_option(int value, char **argv);
+static bool is_exact(int value, char **argv, const struct option *longs);
 static void refuse_option(const char *command,
                           const char *given,
                           const struct cli_option *options,
@@ -40,27 +42,53 @@ enum cli_options_result cli_parse_options(int argc,
         if (value == -1) {
             break;
         }
-        if (value == 'h') {
-            cli_print_command_usage(argv[0], stdout);
-            return CLI_OPTIONS_HELP;
-        }
         if (value == ':') {
             log_sentence("consens %s: option %s needs a value", argv[0],
                          argv[optind - 1]);
             return CLI_OPTIONS_BAD;
         }
-        if (value < FIRST_VALUE) {
-            char short_name[] = {'-', (char)optopt, '\0'};
-            bool is_short = optopt != 0 && optopt != 'h';
-            refuse_option(argv[0], is_short ? short_name : argv[optind - 1], options,
-                          option_count);
+        if (!is_exact(value, argv, longs)) {
+            refuse_option(argv[0], given_option(value, argv), options, option_count);
             return CLI_OPTIONS_BAD;
+        }
+        if (value == 'h') {
+            cli_print_command_usage(argv[0], stdout);
+            return CLI_OPTIONS_HELP;
         }
         *options[value - FIRST_VALUE].out_value = optarg;
     }
     *out_arguments =
         (struct cli_arguments){.count = argc - optind, .values = argv + optind};
     return CLI_OPTIONS_GOOD;
+}
+
+// The word of the command line that getopt_long() has just read as an option.
+static const char *given_option(int value, char **argv)
+{
+    static char short_name[] = "-?";
+    bool is_own_word = value >= FIRST_VALUE && optarg == argv[optind - 1];
+    bool is_short = value == '?' && optopt != 0 && optopt != 'h';
+    short_name[1] = (char)optopt;
+    if (is_short) {
+        return short_name;
+    }
+    return argv[optind - (is_own_word ? 2 : 1)];
+}
+
+// getopt_long() would also take --conf for --config: until another option begins so.
+static bool is_exact(int value, char **argv, const struct option *longs)
+{
+    if (value == '?') {
+        return false;
+    }
+    const char *given = given_option(value, argv);
+    const char *name = longs[value == 'h' ? 0 : value - FIRST_VALUE + 1].name;
+    CHECK(name != NULL);
+    if (strncmp(given, "--", 2) != 0) {
+        return true; // -h
+    }
+    size_t name_bytes = strcspn(given + 2, "=");
+    return strlen(name) == name_bytes && strncmp(given + 2, name, name_bytes) == 0;
 }
 
 static void refuse_option(const char *command,

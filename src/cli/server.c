@@ -93,7 +93,6 @@ static int serve(const struct settings *settings)
     }
     int code = serve_with(context, settings);
     (void)zmq_ctx_term(context);
-    log_line(LOG_LEVEL_INFO, "event=stopped exit=%d", code);
     return code;
 }
 
@@ -122,6 +121,7 @@ static int serve_with(void *context, const struct settings *settings)
     let_signals_kill();
     http_stop(&http);
     engine_close(&engine);
+    log_line(LOG_LEVEL_INFO, "event=stopped exit=%d", code);
     return code;
 }
 

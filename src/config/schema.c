@@ -56,7 +56,7 @@ static const struct schema_key KEYS[] = {
     {"server/http/threads", AT(http_threads), {VALUE_COUNT, 4, LIMIT_HTTP_THREADS, 0},
      "256", "one connection holds one, even when it is idle"},
     // A segment holds four of the largest blocks of the log (8 MiB and their heads).
-    {"server/log/segment", AT(log_segment_bytes), {VALUE_BYTES, 36 * MIB, GIB, 4 * KIB},
+    {"server/log/segment", AT(log_segment_bytes), {VALUE_BYTES, 40 * MIB, GIB, 4 * KIB},
      "64M", "the log is written in files of this size; two more are kept ready"},
     {"server/log/durability", AT(log_durability), {VALUE_DURABILITY, 1, 10000, 0},
      "sync", "for experiments interval:10ms or none: both can lose acknowledged writes"},

@@ -9,9 +9,9 @@
 
 enum { INDENT_SPACES = 4, READ_BYTES = 4096, ERRNO_BYTES = 128 };
 
-// What zconfig takes as letters of a name.
+// What zconfig takes as letters of a name, but for the slash, which is in no name of ours.
 static const char NAME_LETTERS[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                   "0123456789$-_@.&+/";
+                                   "0123456789$-_@.&+";
 
 struct zpl {
     zconfig_t *root; // owns the names and values of items
@@ -239,7 +239,11 @@ static bool scan_depth(const struct zpl *zpl,
                             "%s:%u: indented by %zu spaces; indent by %d a level",
                             line->file, line->number, spaces, INDENT_SPACES);
     }
-    if (depth > depth_max || depth >= ZPL_DEPTH_MAX) {
+    if (depth >= ZPL_DEPTH_MAX) {
+        return sentence_set(out_error, "%s:%u: nested deeper than %d levels", line->file,
+                            line->number, ZPL_DEPTH_MAX);
+    }
+    if (depth > depth_max) {
         return sentence_set(
             out_error, "%s:%u: indented by %zu spaces, but nothing above it is by %zu",
             line->file, line->number, spaces, spaces - INDENT_SPACES);

@@ -127,7 +127,11 @@ static bool fits_stream(struct paxos_core *core, const struct paxos_message *mes
         return false;
     }
     if (accept->sequence < stream->expected) {
-        stream->wants_ack = true; // a duplicate: our answer may be lost
+        // A duplicate or a probe: our answer may be lost. The round it carries has begun,
+        // however old the number is.
+        stream->read_round = accept->read_round > stream->read_round ? accept->read_round
+                                                                     : stream->read_round;
+        stream->wants_ack = true;
         return false;
     }
     return true;

@@ -449,6 +449,9 @@ void leader_decide(struct paxos_core *core);
 void leader_pump(struct paxos_core *core);
 void leader_tick(struct paxos_core *core);
 void leader_send_decide(struct paxos_core *core, uint32_t seat);
+/* An empty Accept under the last sequence number: who has that one answers again (A3), to who has
+ * it not it shows a gap. */
+void leader_probe(struct paxos_core *core, uint32_t seat);
 bool leader_can_propose(const struct paxos_core *core, uint32_t payload_bytes);
 void leader_resign(struct paxos_core *core);
 void leader_receive_handover(struct paxos_core *core,

@@ -156,24 +156,31 @@ static void send_sync(struct paxos_core *core, uint32_t seat)
     peer->sent_ms = core->now_ms;
 }
 
-static void send_accept(struct paxos_core *core, uint32_t seat, uint32_t count)
+static void pack_accept(struct paxos_core *core, uint32_t seat, uint32_t count)
 {
     struct peer *peer = &core->peers[seat];
     struct paxos_message *message = core_send_now(core, PAXOS_ACCEPT, seat);
     message->ballot = core->proposer.ballot;
     message->entry_count = count;
     message->accept.stream = peer->stream;
-    message->accept.sequence = ++peer->sequence;
+    message->accept.sequence = peer->sequence;
     message->accept.previous = peer->next;
     message->accept.previous_chain = log_chain_at(&core->log, peer->next);
     message->accept.decided = core->log.decided;
     message->accept.read_round = core->reads.round;
+    peer->sent_ms = core->now_ms;
+}
+
+static void send_accept(struct paxos_core *core, uint32_t seat, uint32_t count)
+{
+    struct peer *peer = &core->peers[seat];
+    peer->sequence++;
+    pack_accept(core, seat, count);
     if (peer->has_acked && peer->acked >= peer->next) {
         peer->progress_ms = core->now_ms; // from here on it owes an answer
     }
     peer->next += count;
     peer->decided_told = core->log.decided;
-    peer->sent_ms = core->now_ms;
 }
 
 /* Not more on its way than twice the window: a slow peer must not fill queues. */
@@ -226,6 +233,15 @@ void leader_send_decide(struct paxos_core *core, uint32_t seat)
     }
 }
 
+void leader_probe(struct paxos_core *core, uint32_t seat)
+{
+    const struct peer *peer = &core->peers[seat];
+    if (seat != core->settings.seat && peer->is_streaming &&
+        peer->next >= core->log.base) {
+        pack_accept(core, seat, 0);
+    }
+}
+
 /* ---- decisions (A5) ---- */
 
 static uint32_t waiting_between(const struct paxos_core *core, cs_slot from, cs_slot to)
@@ -270,6 +286,8 @@ void leader_decide(struct paxos_core *core)
     tell_waiting(core, mask);
 }
 
+static void drive_handover(struct paxos_core *core);
+
 void leader_receive_accepted(struct paxos_core *core, const struct paxos_message *message)
 {
     const struct paxos_accepted *accepted = &message->accepted;
@@ -296,6 +314,7 @@ void leader_receive_accepted(struct paxos_core *core, const struct paxos_message
         peer->decided_told = accepted->decided;
     }
     leader_decide(core);
+    drive_handover(core); // the heir may hold everything now
 }
 
 /* ---- time ---- */
@@ -314,7 +333,7 @@ static void revive_peer(struct paxos_core *core, uint32_t seat)
         peer->has_promised = false;
         proposer_send_prepare(core, seat, false);
     } else if (is_behind && core->now_ms >= peer->sent_ms + core->settings.resend_ms) {
-        leader_send_decide(core, seat); // an empty Accept: a lost one shows as a gap
+        leader_probe(core, seat);
     }
 }
 
@@ -322,7 +341,7 @@ static void tell_decided(struct paxos_core *core, uint32_t seat)
 {
     // A peer learns the last decision even when nothing follows it.
     struct peer *peer = &core->peers[seat];
-    bool knows = peer->has_replied && peer->reply.decided >= core->log.decided;
+    bool knows = peer->reply.decided >= core->log.decided;
     if (!knows && core->now_ms >= peer->sent_ms + core->settings.resend_ms / 2) {
         leader_send_decide(core, seat);
     } else if (peer->decided_told < core->log.decided) {

@@ -63,6 +63,17 @@ static void send_round(struct paxos_core *core)
     }
 }
 
+/* An answer may be lost: a plain new Accept would not be answered a second time. */
+static void repeat_round(struct paxos_core *core)
+{
+    core->reads.flying.sent_ms = core->now_ms;
+    for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
+        if (core->peers[seat].read_round_acked < core->reads.flying.round) {
+            leader_probe(core, seat);
+        }
+    }
+}
+
 /* Closes the open group: its reads all came before this round's first message. */
 static void launch(struct paxos_core *core)
 {
@@ -128,7 +139,7 @@ static void pump_leader(struct paxos_core *core)
         }
     } else if (reads->flying.is_active &&
                core->now_ms >= reads->flying.sent_ms + core->settings.resend_ms) {
-        send_round(core);
+        repeat_round(core);
     }
 }
 

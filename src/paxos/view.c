@@ -25,8 +25,9 @@ static uint64_t next_tick_ms(const struct paxos_core *core)
     if (core->role == PAXOS_FORMING) {
         return next;
     }
-    next = core->election.round_end_ms < next ? core->election.round_end_ms : next;
-    return core->next_resend_ms < next ? core->next_resend_ms : next;
+    // Resend timers need no wake-up of their own: they are looked at with each event, and
+    // rounds end more often than they fall due.
+    return core->election.round_end_ms < next ? core->election.round_end_ms : next;
 }
 
 struct paxos_view paxos_view_of(const struct paxos_core *core)

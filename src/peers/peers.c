@@ -8,11 +8,11 @@
 #include <zmq.h>
 
 enum {
-    HEARTBEAT_MS = 100,         // a frozen peer is noticed after
-    HEARTBEAT_TIMEOUT_MS = 300, // this time, and its pipe stops taking frames
-    RECONNECT_MS = 20,          // a restarted peer is found again soon,
-    RECONNECT_MAX_MS = 200,     // without hammering one that stays away
-    HANDSHAKE_MS = 1000,        // of a peer that accepts and then says nothing
+    HEARTBEAT_MS = 500,          // a frozen peer is noticed after
+    HEARTBEAT_TIMEOUT_MS = 1500, // this time, and its pipe stops taking frames
+    RECONNECT_MS = 20,           // a restarted peer is found again soon,
+    RECONNECT_MAX_MS = 200,      // without hammering one that stays away
+    HANDSHAKE_MS = 1000,         // of a peer that accepts and then says nothing
     ENDPOINT_BYTES = 64,
     LISTEN_BACKLOG = 64,
 };

@@ -3,7 +3,8 @@
  * in consecutive blocks of one segment, at most EXTENT_SPAN_BYTES long. A replaced suffix
  * cuts runs. A log of 10 GB takes about 1.5 MB here.
  *
- *   items are in order of slots, without gap or overlap: item[i].last + 1 == item[i + 1].first
+ *   items are in order of slots, without gap or overlap:
+ *   item[i].last + 1 == item[i + 1].first
  *
  * Thread: the log's owner.
  */

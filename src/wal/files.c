@@ -56,15 +56,23 @@ static const struct file_system NETWORKED[] = {
 
 enum { TMPFS_TYPE = 0x01021994, RAMFS_TYPE = (int)0x858458f6 };
 
+struct files_words files_words_of(int error)
+{
+    struct files_words words = {0};
+    // This is the GNU strerror_r: its result may or may not be the buffer.
+    const char *text = strerror_r(error, words.text, sizeof words.text);
+    if (text != words.text) {
+        (void)snprintf(words.text, sizeof words.text, "%s", text);
+    }
+    return words;
+}
+
 static struct real_disk *disk_of(void *context)
 {
     return context;
 }
 
-/*
- * ---- files
- * ----------------------------------------------------------------------------
- */
+/* ---- files ------------------------------------------------------------------------- */
 
 static int open_file(void *context, const char *name, bool is_new)
 {
@@ -111,12 +119,9 @@ read_at(void *context, int handle, void *data, size_t bytes, uint64_t offset)
 static int64_t
 write_with_flags(int handle, const void *data, size_t bytes, uint64_t offset, int flags)
 {
-    // The cast drops const: writing does not change what is written.
-    union {
-        const void *from;
-        void *base;
-    } pointer = {.from = data};
-    const struct iovec vector = {.iov_base = pointer.base, .iov_len = bytes};
+    struct iovec vector = {.iov_len = bytes};
+    memcpy(&vector.iov_base, &data,
+           sizeof data); // a cast would drop const, which stays true
     ssize_t written = -1;
     do {
         written = pwritev2(handle, &vector, 1, (off_t)offset, flags);
@@ -155,10 +160,7 @@ static int64_t size_of(void *context, int handle)
     return fstat(handle, &status) == 0 ? (int64_t)status.st_size : -errno;
 }
 
-/*
- * ---- the directory
- * --------------------------------------------------------------------
- */
+/* ---- the directory ----------------------------------------------------------------- */
 
 static int rename_file(void *context, const char *from, const char *to)
 {
@@ -182,14 +184,17 @@ static int sync_directory(void *context)
 
 static int list_names(DIR *stream, const struct files_listing *listing)
 {
-    errno = 0;
-    for (struct dirent *item = readdir(stream); item != NULL; item = readdir(stream)) {
+    while (true) {
+        // Not shared with another thread: the stream is ours.
+        errno = 0;
+        const struct dirent *item = readdir(stream); // NOLINT(concurrency-mt-unsafe)
+        if (item == NULL) {
+            return -errno;
+        }
         if (strlen(item->d_name) < FILES_NAME_BYTES) {
             listing->on_name(listing->context, item->d_name);
         }
-        errno = 0;
     }
-    return -errno;
 }
 
 static int list(void *context, const struct files_listing *listing)
@@ -215,10 +220,7 @@ static bool is_direct(void *context)
     return disk_of(context)->is_direct;
 }
 
-/*
- * ---- opening
- * --------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------- */
 
 struct complaint {
     char *text;
@@ -260,7 +262,7 @@ static int make_directory(const struct complaint *complaint)
         complaint, error,
         "cannot be made: %s. Make it writable for this user, or set `data` to "
         "another place.",
-        strerror(error));
+        files_words_of(error).text);
 }
 
 /* So that a crash does not take the whole new directory away. 0 or an errno. */
@@ -305,7 +307,7 @@ static int lock_directory(int directory, const struct complaint *complaint)
             "is in use by another process: two nodes cannot share one. Stop the "
             "other, or give this one a directory of its own.");
     }
-    return complain(complaint, error, "cannot be locked: %s", strerror(error));
+    return complain(complaint, error, "cannot be locked: %s", files_words_of(error).text);
 }
 
 static int
@@ -314,7 +316,8 @@ check_file_system(int directory, const struct complaint *complaint, bool *out_is
     struct statfs status;
     if (fstatfs(directory, &status) != 0) {
         int error = errno;
-        return complain(complaint, error, "cannot be looked at: %s", strerror(error));
+        return complain(complaint, error, "cannot be looked at: %s",
+                        files_words_of(error).text);
     }
     uint32_t type = (uint32_t)status.f_type;
     for (size_t i = 0; i < sizeof NETWORKED / sizeof NETWORKED[0]; i++) {
@@ -366,7 +369,7 @@ probe(struct real_disk *disk, bool is_memory, const struct complaint *complaint)
         return complain(complaint, error,
                         "cannot be written: %s. Make it writable for this user, or set "
                         "`data` to another place.",
-                        strerror(error));
+                        files_words_of(error).text);
     }
     return 0;
 }
@@ -380,7 +383,8 @@ static int open_directory(struct real_disk *disk, const struct complaint *compla
     disk->directory = open(complaint->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (disk->directory < 0) {
         int error = errno;
-        return complain(complaint, error, "cannot be opened: %s", strerror(error));
+        return complain(complaint, error, "cannot be opened: %s",
+                        files_words_of(error).text);
     }
     bool is_memory = false;
     result = lock_directory(disk->directory, complaint);
@@ -391,7 +395,7 @@ static int open_directory(struct real_disk *disk, const struct complaint *compla
         int error = sync_parent(complaint->path);
         result = error == 0 ? 0
                             : complain(complaint, error, "cannot be made durable: %s",
-                                       strerror(error));
+                                       files_words_of(error).text);
     }
     return result == 0 ? probe(disk, is_memory, complaint) : result;
 }
@@ -402,6 +406,7 @@ int files_open_directory(struct files *out_files,
                          size_t error_bytes)
 {
     *out_files = (struct files){0};
+    out_error[0] = '\0';
     struct real_disk *disk = calloc(1, sizeof *disk);
     CHECK(disk != NULL);
     disk->directory = -1;

@@ -25,6 +25,13 @@ struct files_listing {
     void *context;
 };
 
+struct files_words {
+    char text[128];
+};
+
+/* An errno in words, for sentences. */
+struct files_words files_words_of(int error);
+
 struct files {
     void *context;
     /* Opens (creates if is_new: fails with -EEXIST) for reading and writing; a handle. */

@@ -96,10 +96,7 @@ void wal_note_entries(struct wal *wal,
 /* The superblock as of wal->state; everything before it is made durable first. */
 enum wal_status wal_write_superblock(struct wal *wal);
 
-/*
- * ---- scan.c
- * ---------------------------------------------------------------------------
- */
+/* ---- scan.c ------------------------------------------------------------------------ */
 
 struct scan_result {
     bool is_torn;          // something was cut

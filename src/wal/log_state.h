@@ -3,7 +3,8 @@
  * decided hint, configuration, watermarks. Commit and recovery apply records by the same
  * function.
  *
- *   accepted <= promised (I4); decided <= length; promised, accepted and decided never fall
+ *   accepted <= promised (I4); decided <= length
+ *   promised, accepted and decided never fall
  *
  * Thread: the log's owner.
  */

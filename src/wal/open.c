@@ -3,10 +3,10 @@
  *
  * Until the log is known to be sound nothing on disk is changed. Then, in this order,
  * each step durable before the next:
- *   1  zeros over a torn end, and the last block written once more: a restart after a failed sync
- *      may have read it from a page cache that will not write it again (fsyncgate)
- *   2  the superblock's copies written once more, and the directory synced, for the same reason
- *   3  an empty block with the recovered state: the last real block is followed by something
+ *   1  zeros over a torn end, and the last block written once more: a restart after a
+ *      failed sync may have read it from a page cache that will not write it (fsyncgate)
+ *   2  the superblock's copies written once more, and the directory synced: likewise
+ *   3  an empty block with the recovered state: something follows the last real block
  *   4  the superblock, with boot + 1 and that block as floor
  */
 #include "wal/internal.h"
@@ -34,10 +34,7 @@ struct catalog { // of the directory's segments
     uint64_t log_highest;
 };
 
-/*
- * ---- the directory
- * --------------------------------------------------------------------
- */
+/* ---- the directory ----------------------------------------------------------------- */
 
 static void note_name(void *context, const char *name)
 {
@@ -67,7 +64,7 @@ static enum wal_status list_directory(struct wal *wal, struct catalog *catalog)
     int error = -wal->files.list(wal->files.context, &listing);
     if (error != 0) {
         return wal_say(wal, WAL_UNUSABLE, "the data directory cannot be listed: %s",
-                       strerror(error));
+                       files_words_of(error).text);
     }
     return WAL_OK;
 }
@@ -100,10 +97,7 @@ static enum wal_status check_no_gap(struct wal *wal, const struct catalog *catal
                    missing);
 }
 
-/*
- * ---- the superblock
- * -------------------------------------------------------------------
- */
+/* ---- the superblock ---------------------------------------------------------------- */
 
 static enum wal_status format_directory(struct wal *wal)
 {
@@ -117,7 +111,7 @@ static enum wal_status format_directory(struct wal *wal)
     }
     if (error != 0) {
         return wal_say(wal, WAL_FAILED, "the data directory cannot be formatted: %s",
-                       strerror(error));
+                       files_words_of(error).text);
     }
     return WAL_OK;
 }
@@ -139,7 +133,7 @@ static enum wal_status read_superblock(struct wal *wal, const struct catalog *ca
     case RECOVERY_UNREADABLE:
         return wal_say(wal, WAL_DAMAGED,
                        "the %s cannot be read: %s. Nothing was changed.", SUPERBLOCK_NAME,
-                       strerror(wal->superblock_file.error));
+                       files_words_of(wal->superblock_file.error).text);
     case RECOVERY_AMNESIA:
         break;
     case RECOVERY_END:
@@ -158,10 +152,7 @@ static enum wal_status read_superblock(struct wal *wal, const struct catalog *ca
             : "damaged: no two of its four copies agree");
 }
 
-/*
- * ---- what was found
- * -------------------------------------------------------------------
- */
+/* ---- what was found ---------------------------------------------------------------- */
 
 /* Superblock and log were written in turn: neither may be far behind the other. */
 static enum wal_status check_agreement(struct wal *wal, const struct scan_result *result)
@@ -235,14 +226,11 @@ static enum wal_status recover(struct wal *wal,
     return status;
 }
 
-/*
- * ---- mending
- * --------------------------------------------------------------------------
- */
+/* ---- mending ----------------------------------------------------------------------- */
 
 static enum wal_status fail(struct wal *wal, const char *what, int error)
 {
-    return wal_say(wal, WAL_FAILED, "cannot %s: %s", what, strerror(error));
+    return wal_say(wal, WAL_FAILED, "cannot %s: %s", what, files_words_of(error).text);
 }
 
 /* Zeros from the end of the log to the last byte that is not. 0 or an errno. */
@@ -314,10 +302,7 @@ static enum wal_status mend(struct wal *wal, const struct scan_result *result)
     return error == 0 ? WAL_OK : fail(wal, "sync the data directory", error);
 }
 
-/*
- * ---- segments to come
- * -----------------------------------------------------------------
- */
+/* ---- segments to come -------------------------------------------------------------- */
 
 /* 1: it has the size of a segment; 0: not; or a negated errno. */
 static int has_right_size(struct wal *wal, const char *name)
@@ -402,10 +387,7 @@ static enum wal_status prepare_segments(struct wal *wal)
     return WAL_OK;
 }
 
-/*
- * ---- opening
- * --------------------------------------------------------------------------
- */
+/* ---- opening ----------------------------------------------------------------------- */
 
 static enum wal_status begin_boot(struct wal *wal)
 {

@@ -32,8 +32,18 @@
 #include "wal/wal.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 
 enum { RECORD_ALIGN_BYTES = 8 };
+
+// A SYNC record is atomic, so one block must hold the longest: what a leader keeps of
+// decided entries (its ring) and of undecided ones (its window), either overshot by one
+// entry.
+_Static_assert(WAL_BLOCK_BODY_MAX >= LIMIT_RING_BYTES + LIMIT_WINDOW_BYTES +
+                                         2 * LIMIT_ENTRY_BYTES +
+                                         LIMIT_RING_ENTRIES * RECORD_ENTRY_BYTES +
+                                         RECORD_HEAD_BYTES + RECORD_STATE_BYTES,
+               "the longest SYNC record");
 
 static size_t aligned(size_t bytes)
 {

@@ -6,22 +6,22 @@
  * several blocks are in flight, and then a later block alone says nothing), or a later
  * segment.
  *
- *   superblock   segments  block k: valid chained blank evidence floor
- *   newer        any       -                                              a newer release wrote it
- *   unreadable   any       -                                              the disk failed
- *   absent       no        -                                              format
- *   absent       yes       -                                              amnesia: it was there once
- *   broken       any       -                                              amnesia
- *   sound        any       not asked                                      go on to the blocks
- *   sound        any       yes   yes     any   any      any               accept
- *   sound        any       yes   no      any   no       no                cut: stale or misdirected
- *   sound        any       yes   no      any   yes      any               damaged
- *   sound        any       yes   no      any   no       yes               damaged
- *   sound        any       no    any     no    no       no                cut: torn
- *   sound        any       no    any     yes   no       no                the end
- *   sound        any       no    any     any   yes      any               damaged
- *   sound        any       no    any     no    no       yes               damaged
- *   sound        any       no    any     yes   no       yes               amnesia
+ *   superblock  segments | block k: valid chained blank evidence floor
+ *   newer       any      | -                               a newer release wrote it
+ *   unreadable  any      | -                               the disk failed
+ *   absent      no       | -                               format
+ *   absent      yes      | -                               amnesia: it was there once
+ *   broken      any      | -                               amnesia
+ *   sound       any      | not asked                       go on to the blocks
+ *   sound       any      | yes  yes  any  any  any         accept
+ *   sound       any      | yes  no   any  no   no          cut: stale or misdirected
+ *   sound       any      | yes  no   any  yes  any         damaged
+ *   sound       any      | yes  no   any  no   yes         damaged
+ *   sound       any      | no   any  no   no   no          cut: torn
+ *   sound       any      | no   any  yes  no   no          the end
+ *   sound       any      | no   any  any  yes  any         damaged
+ *   sound       any      | no   any  no   no   yes         damaged
+ *   sound       any      | no   any  yes  no   yes         amnesia
  *
  * In this release damage is not repaired from peers: it is reported with file and offset,
  * and nothing on disk is changed.

@@ -33,18 +33,16 @@ static const char WHAT_TO_DO[] =
     "Nothing was changed. The other nodes have this data: leave this node off, keep its "
     "directory aside, and put back a good copy of the file if there is one.";
 
-/*
- * ---- sentences
- * ------------------------------------------------------------------------
- */
+/* ---- sentences --------------------------------------------------------------------- */
 
 static enum wal_status say_unreadable(struct scan *scan, uint64_t offset)
 {
-    return wal_say(
-        scan->wal, WAL_DAMAGED, "%s cannot be read at offset %" PRIu64 ": %s. %s",
-        scan->reader.name, offset,
-        scan->reader.error == 0 ? "the file ends there" : strerror(scan->reader.error),
-        WHAT_TO_DO);
+    return wal_say(scan->wal, WAL_DAMAGED,
+                   "%s cannot be read at offset %" PRIu64 ": %s. %s", scan->reader.name,
+                   offset,
+                   scan->reader.error == 0 ? "the file ends there"
+                                           : files_words_of(scan->reader.error).text,
+                   WHAT_TO_DO);
 }
 
 static enum wal_status say_damaged(struct scan *scan)
@@ -69,10 +67,7 @@ static enum wal_status say_missing(struct scan *scan)
         scan->wal->superblock.floor_segment, WHAT_TO_DO);
 }
 
-/*
- * ---- segments
- * -------------------------------------------------------------------------
- */
+/* ---- segments ---------------------------------------------------------------------- */
 
 /*
  * The header of the next segment is read; `out_follows`: it continues where the last
@@ -115,10 +110,7 @@ static void enter_segment(struct scan *scan, const struct segment_header *header
     wal_add_seed(scan->wal, scan->seed);
 }
 
-/*
- * ---- looking
- * --------------------------------------------------------------------------
- */
+/* ---- looking ----------------------------------------------------------------------- */
 
 static bool is_zero(const uint8_t *data, size_t bytes)
 {
@@ -265,10 +257,7 @@ static enum wal_status observe(struct scan *scan, struct found *found)
     return status;
 }
 
-/*
- * ---- accepting
- * ------------------------------------------------------------------------
- */
+/* ---- accepting --------------------------------------------------------------------- */
 
 static void keep_in_tail(struct tail *tail, struct cs_view body)
 {
@@ -319,6 +308,28 @@ static void finish(struct scan *scan)
     };
 }
 
+/* The log ends here, well or badly. */
+static enum wal_status conclude(struct scan *scan, enum recovery_decision decision)
+{
+    switch (decision) {
+    case RECOVERY_CUT:
+    case RECOVERY_END:
+        scan->result->is_torn = decision == RECOVERY_CUT;
+        finish(scan);
+        return WAL_OK;
+    case RECOVERY_DAMAGED:
+        return say_damaged(scan);
+    case RECOVERY_AMNESIA:
+        return say_missing(scan);
+    case RECOVERY_ACCEPT:
+    case RECOVERY_FORMAT:
+    case RECOVERY_NEWER:
+    case RECOVERY_UNREADABLE:
+        break;
+    }
+    CHECK(false); // the log goes on, or the answer is about the superblock
+}
+
 static enum wal_status scan_blocks(struct scan *scan)
 {
     while (true) {
@@ -327,26 +338,11 @@ static enum wal_status scan_blocks(struct scan *scan)
         if (status != WAL_OK) {
             return status;
         }
-        switch (recovery_decide(&found.observation)) {
-        case RECOVERY_ACCEPT:
-            accept_block(scan, &found);
-            break;
-        case RECOVERY_CUT:
-            scan->result->is_torn = true;
-            finish(scan);
-            return WAL_OK;
-        case RECOVERY_END:
-            finish(scan);
-            return WAL_OK;
-        case RECOVERY_DAMAGED:
-            return say_damaged(scan);
-        case RECOVERY_AMNESIA:
-            return say_missing(scan);
-        case RECOVERY_FORMAT:
-        case RECOVERY_NEWER:
-        case RECOVERY_UNREADABLE:
-            CHECK(false); // answers about the superblock only
+        enum recovery_decision decision = recovery_decide(&found.observation);
+        if (decision != RECOVERY_ACCEPT) {
+            return conclude(scan, decision);
         }
+        accept_block(scan, &found);
     }
 }
 

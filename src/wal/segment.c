@@ -192,7 +192,7 @@ enum wal_status segment_prepare(const struct files *files,
     }
     if (error != 0) {
         (void)snprintf(out_error, error_bytes, "cannot prepare segment %s: %s", prepare,
-                       strerror(error));
+                       files_words_of(error).text);
         return WAL_FAILED;
     }
     return WAL_OK;

@@ -3,7 +3,7 @@
  *
  *   prepare-N   being zero-filled; of no worth after a restart
  *   ready-N     zero-filled and synced, waiting to become log-N
- *   log-N       header (4 KiB), then blocks. It exists only once all blocks before it are durable.
+ *   log-N       header (4 KiB), then blocks; exists once all blocks before it are durable
  *
  * Thread: segment_prepare() any; a reader belongs to its owner.
  */

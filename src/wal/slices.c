@@ -28,7 +28,7 @@ static enum wal_status say_damaged(struct wal *wal, const struct cursor *cursor)
                    " %s%s",
                    wal->reader.name, cursor->offset, cursor->next,
                    error == 0 ? "does not hash any more" : "cannot be read: ",
-                   error == 0 ? "" : strerror(error));
+                   error == 0 ? "" : files_words_of(error).text);
 }
 
 /* Reads and checks the block at cursor->offset. */
@@ -121,10 +121,7 @@ take(struct cursor *cursor, struct paxos_entry *out_entry, struct cs_view *out_p
     return WAL_OK;
 }
 
-/*
- * ---- slices
- * ---------------------------------------------------------------------------
- */
+/* ---- slices ------------------------------------------------------------------------ */
 
 struct limits {
     cs_slot first;

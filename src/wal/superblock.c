@@ -21,11 +21,12 @@
  * sequence that two equal sound copies have. Why a crash at any point leaves the old or
  * the new one, never neither:
  *
- *   Before a write at least two copies hold the old value. The two to be written first are chosen
- *   so that those not holding it come first; hence two copies with the old value stay until the
- *   first two are durable with the new one. Then the other two may tear. A lone copy left by a
- *   torn first half cannot pair with a later value: sequences seen in any copy are not used
- *   again, and being no holder of the value it is overwritten in the next first half.
+ *   Before a write at least two copies hold the old value. The two to be written first
+ *   are chosen so that those not holding it come first; hence two copies with the old
+ *   value stay until the first two are durable with the new one. Then the other two may
+ *   tear. A lone copy left by a torn first half cannot pair with a later value: sequences
+ *   seen in any copy are not used again, and, no holder of the value, it is overwritten
+ *   in the next first half.
  */
 #include "wal/superblock.h"
 
@@ -278,7 +279,7 @@ static uint32_t first_half(uint32_t current_mask)
     for (int round = 0; round < 2; round++) {
         bool wants_current = round == 1;
         for (int i = 0; i < SUPERBLOCK_COPIES && count_bits(half) < HALF_COPIES; i++) {
-            bool is_current = (current_mask >> i & 1u) != 0 || MUTANT_IS(50);
+            bool is_current = (current_mask >> i & 1u) != 0 || MUTANT_IS(52);
             if (is_current == wants_current) {
                 half |= 1u << i;
             }

@@ -53,13 +53,10 @@ fail(struct wal *wal, const char *what, const char *name, int error)
     return wal_say(wal, WAL_FAILED,
                    "cannot %s %s: %s. What is on disk is unknown now, so this node stops "
                    "voting; start it again once the disk is sound.",
-                   what, name, strerror(error));
+                   what, name, files_words_of(error).text);
 }
 
-/*
- * ---- segments
- * -------------------------------------------------------------------------
- */
+/* ---- segments ---------------------------------------------------------------------- */
 
 void wal_add_seed(struct wal *wal, uint64_t seed)
 {
@@ -231,10 +228,7 @@ void wal_set_no_room(struct wal *wal, bool is_full)
     wal->is_full = is_full;
 }
 
-/*
- * ---- blocks
- * ---------------------------------------------------------------------------
- */
+/* ---- blocks ------------------------------------------------------------------------ */
 
 static struct block_header header_of(const struct wal *wal,
                                      const struct wal_block_plan *plan,
@@ -319,10 +313,7 @@ void wal_note_entries(struct wal *wal,
     }
 }
 
-/*
- * ---- the superblock
- * -------------------------------------------------------------------
- */
+/* ---- the superblock ---------------------------------------------------------------- */
 
 enum wal_status wal_write_superblock(struct wal *wal)
 {
@@ -347,10 +338,7 @@ enum wal_status wal_write_superblock(struct wal *wal)
     return error == 0 ? WAL_OK : fail(wal, "write the", SUPERBLOCK_NAME, error);
 }
 
-/*
- * ---- the log's calls
- * ------------------------------------------------------------------
- */
+/* ---- the log's calls --------------------------------------------------------------- */
 
 /* What the records come to. They are our own: each must follow from the one before. */
 static struct wal_block_plan
@@ -397,7 +385,7 @@ wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commi
     wal_note_entries(wal, records, wal->segment.number, offset);
     wal->state = after;
     wal->wants_seal = true;
-    if (has_state && !MUTANT_IS(51)) {
+    if (has_state && !MUTANT_IS(53)) {
         status = wal_write_superblock(wal);
     }
     out_commit->token = after.token;

@@ -94,7 +94,7 @@ struct wal_commit {
  * (with durability interval and none: written). WAL_FULL: nothing written. At most
  * wal_block_body_max() bytes of records.
  */
-enum { WAL_BLOCK_BODY_MAX = 16 * 1024 * 1024 };
+enum { WAL_BLOCK_BODY_MAX = 24 * 1024 * 1024 };
 size_t wal_block_body_max(const struct wal_settings *settings);
 enum wal_status
 wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commit);

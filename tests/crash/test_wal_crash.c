@@ -51,10 +51,7 @@ static uint64_t draw_below(struct run *run, uint64_t bound)
     return (run->random >> 33) % bound;
 }
 
-/*
- * ---- opening and judging
- * --------------------------------------------------------------
- */
+/* ---- opening and judging ----------------------------------------------------------- */
 
 static bool complain(struct run *run, const char *problem)
 {
@@ -119,10 +116,7 @@ static bool reopen(struct run *run)
     return judge(run);
 }
 
-/*
- * ---- the workload
- * ---------------------------------------------------------------------
- */
+/* ---- the workload ------------------------------------------------------------------ */
 
 static cs_slot draw_undecided(struct run *run)
 {
@@ -231,10 +225,7 @@ static bool work(struct run *run, uint32_t *steps_left, enum wal_status *out_sta
     return true;
 }
 
-/*
- * ---- runs
- * -----------------------------------------------------------------------------
- */
+/* ---- runs -------------------------------------------------------------------------- */
 
 static void begin(struct run *run, uint64_t seed, uint64_t disk_seed)
 {

@@ -1,56 +1,16 @@
 #include "lincheck/lincheck.h"
 
 #include "base/check.h"
-#include "lincheck/memory.h"
-#include "lincheck/register.h"
+#include "lincheck/parts.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-#define NO_OPERATION UINT32_MAX
-#define NO_RANK      UINT32_MAX
-
-struct entry { // an operation's invocation or its return, in a list ordered by time
-    uint64_t time;
-    uint32_t operation; // index within the key
-    bool is_return;
-    uint32_t previous;
-    uint32_t next;
-};
-
-struct frame { // one step of the order tried
-    struct register_state before;
-    uint32_t operation;
-    bool is_forced; // it changed nothing: no other choice here is better
-};
-
-struct lincheck {
-    struct lincheck_operation *operations;
-    size_t operation_count;
-    size_t operation_capacity;
-    // Of the key being decided:
-    const struct lincheck_operation *key;
-    uint32_t key_count;
-    struct entry *entries; // [2 * count + 1]; the last is the list's head
-    uint32_t entry_count;
-    uint32_t *call_entry;   // by operation
-    uint32_t *return_entry; // by operation; the head if it never returned
-    uint32_t *rank;         // by operation: which to try first; a hint, never a proof
-    bool *is_anonymous;     // by operation: no answer, and nobody read what it wrote
-    uint64_t *known;        // revisions
-    struct register_revisions revisions;
-    struct frame *frames;
-    struct lincheck_operation **sorted; // for ranks
-    uint32_t work_capacity;
-    struct memory memory;
-};
 
 struct search {
     struct register_state state;
     struct memory_hash set;
     uint32_t depth;
     uint32_t waiting;    // returned operations not yet in order
-    uint32_t tried_rank; // NO_RANK: nothing tried at this depth yet
+    uint32_t tried_turn; // NO_TURN: nothing tried at this depth yet
 };
 
 static int by_key_then_time(const void *left, const void *right)
@@ -62,213 +22,6 @@ static int by_key_then_time(const void *left, const void *right)
     }
     return (a->invoked > b->invoked) - (a->invoked < b->invoked);
 }
-
-static void *allocate(size_t count, size_t bytes)
-{
-    void *memory = calloc(count == 0 ? 1 : count, bytes);
-    CHECK(memory != NULL);
-    return memory;
-}
-
-static void free_work(struct lincheck *lincheck)
-{
-    free(lincheck->entries);
-    free(lincheck->call_entry);
-    free(lincheck->return_entry);
-    free(lincheck->rank);
-    free(lincheck->is_anonymous);
-    free(lincheck->known);
-    free(lincheck->frames);
-    free(lincheck->sorted);
-}
-
-static void reserve_work(struct lincheck *lincheck, uint32_t count)
-{
-    if (count <= lincheck->work_capacity) {
-        return;
-    }
-    free_work(lincheck);
-    uint32_t capacity = count * 2;
-    lincheck->entries = allocate(2 * (size_t)capacity + 1, sizeof *lincheck->entries);
-    lincheck->call_entry = allocate(capacity, sizeof *lincheck->call_entry);
-    lincheck->return_entry = allocate(capacity, sizeof *lincheck->return_entry);
-    lincheck->rank = allocate(capacity, sizeof *lincheck->rank);
-    lincheck->is_anonymous = allocate(capacity, sizeof *lincheck->is_anonymous);
-    lincheck->known = allocate(capacity, sizeof *lincheck->known);
-    lincheck->frames = allocate(capacity, sizeof *lincheck->frames);
-    lincheck->sorted = allocate(capacity, sizeof *lincheck->sorted);
-    lincheck->work_capacity = capacity;
-}
-
-/*
- * ---- preparing a key
- * -------------------------------------------------------------------
- */
-
-static int entries_by_time(const void *left, const void *right)
-{
-    const struct entry *a = left;
-    const struct entry *b = right;
-    return (a->time > b->time) - (a->time < b->time);
-}
-
-static bool has_returned(const struct lincheck_operation *operation)
-{
-    return operation->outcome != LINCHECK_UNKNOWN;
-}
-
-static void link_entries(struct lincheck *lincheck)
-{
-    uint32_t head = lincheck->entry_count;
-    for (uint32_t i = 0; i < lincheck->key_count; i++) {
-        lincheck->return_entry[i] = head;
-    }
-    for (uint32_t i = 0; i <= head; i++) {
-        struct entry *entry = &lincheck->entries[i];
-        entry->previous = i == 0 ? head : i - 1;
-        entry->next = i == head ? 0 : i + 1;
-        if (i < head && entry->is_return) {
-            lincheck->return_entry[entry->operation] = i;
-        } else if (i < head) {
-            lincheck->call_entry[entry->operation] = i;
-        }
-    }
-}
-
-static void make_entries(struct lincheck *lincheck)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < lincheck->key_count; i++) {
-        const struct lincheck_operation *operation = &lincheck->key[i];
-        lincheck->entries[count++] =
-            (struct entry){.time = operation->invoked, .operation = i};
-        if (has_returned(operation)) {
-            CHECK(operation->returned > operation->invoked);
-            lincheck->entries[count++] = (struct entry){.time = operation->returned,
-                                                        .operation = i,
-                                                        .is_return = true};
-        }
-    }
-    qsort(lincheck->entries, count, sizeof *lincheck->entries, entries_by_time);
-    lincheck->entry_count = count;
-    link_entries(lincheck);
-}
-
-static bool is_executed_put(const struct lincheck_operation *operation)
-{
-    return operation->kind == LINCHECK_PUT && (operation->outcome == LINCHECK_UNKNOWN ||
-                                               operation->outcome == LINCHECK_CREATED ||
-                                               operation->outcome == LINCHECK_UPDATED);
-}
-
-/*
- * A write without an answer whose value somebody read has the revision that he was
- * told.
- */
-static void name_unanswered_writes(const struct lincheck *lincheck,
-                                   struct lincheck_operation *operations)
-{
-    for (uint32_t i = 0; i < lincheck->key_count; i++) {
-        struct lincheck_operation *write = &operations[i];
-        lincheck->is_anonymous[i] =
-            write->outcome == LINCHECK_UNKNOWN && write->kind != LINCHECK_GET;
-        if (!is_executed_put(write) || write->outcome != LINCHECK_UNKNOWN) {
-            continue;
-        }
-        write->revision = LINCHECK_NOT_TOLD;
-        for (uint32_t j = 0; j < lincheck->key_count; j++) {
-            const struct lincheck_operation *read = &operations[j];
-            if (read->outcome == LINCHECK_FOUND && read->value == write->value) {
-                lincheck->is_anonymous[i] = false;
-                write->revision = read->revision;
-            }
-            if (write->revision != LINCHECK_NOT_TOLD) {
-                break;
-            }
-        }
-    }
-}
-
-static int by_number(const void *left, const void *right)
-{
-    uint64_t a = *(const uint64_t *)left;
-    uint64_t b = *(const uint64_t *)right;
-    return (a > b) - (a < b);
-}
-
-/*
- * A read of what no write here can have left behind needs no search. NULL: there is
- * none.
- */
-static const struct lincheck_operation *
-find_impossible_read(const struct lincheck *lincheck)
-{
-    for (uint32_t i = 0; i < lincheck->key_count; i++) {
-        const struct lincheck_operation *read = &lincheck->key[i];
-        bool is_possible = read->outcome != LINCHECK_FOUND;
-        for (uint32_t j = 0; !is_possible && j < lincheck->key_count; j++) {
-            const struct lincheck_operation *write = &lincheck->key[j];
-            is_possible = is_executed_put(write) && write->value == read->value &&
-                          write->invoked < read->returned &&
-                          (read->revision == LINCHECK_NOT_TOLD ||
-                           read->revision == write->revision);
-        }
-        if (!is_possible) {
-            return read;
-        }
-    }
-    return NULL;
-}
-
-static void collect_revisions(struct lincheck *lincheck)
-{
-    size_t count = 0;
-    for (uint32_t i = 0; i < lincheck->key_count; i++) {
-        const struct lincheck_operation *operation = &lincheck->key[i];
-        if (is_executed_put(operation) && operation->revision != LINCHECK_NOT_TOLD) {
-            lincheck->known[count++] = operation->revision;
-        }
-    }
-    qsort(lincheck->known, count, sizeof *lincheck->known, by_number);
-    lincheck->revisions.known = lincheck->known;
-    lincheck->revisions.known_count = count;
-}
-
-static uint64_t hint_of(const struct lincheck_operation *operation)
-{
-    bool is_nameless =
-        operation->outcome == LINCHECK_UNKNOWN && operation->kind != LINCHECK_PUT;
-    return is_nameless ? LINCHECK_NOT_TOLD : operation->revision;
-}
-
-static int by_hint(const void *left, const void *right)
-{
-    const struct lincheck_operation *a = *(struct lincheck_operation *const *)left;
-    const struct lincheck_operation *b = *(struct lincheck_operation *const *)right;
-    uint64_t hint_a = hint_of(a);
-    uint64_t hint_b = hint_of(b);
-    if (hint_a != hint_b) {
-        return hint_a < hint_b ? -1 : 1;
-    }
-    return (a->invoked > b->invoked) - (a->invoked < b->invoked);
-}
-
-static void rank_operations(struct lincheck *lincheck,
-                            struct lincheck_operation *operations)
-{
-    for (uint32_t i = 0; i < lincheck->key_count; i++) {
-        lincheck->sorted[i] = &operations[i];
-    }
-    qsort(lincheck->sorted, lincheck->key_count, sizeof *lincheck->sorted, by_hint);
-    for (uint32_t i = 0; i < lincheck->key_count; i++) {
-        lincheck->rank[lincheck->sorted[i] - operations] = i;
-    }
-}
-
-/*
- * ---- the search
- * ------------------------------------------------------------------------
- */
 
 static void unlink_entry(struct lincheck *lincheck, uint32_t at)
 {
@@ -295,13 +48,14 @@ static void take_step(struct lincheck *lincheck,
                       struct search *search,
                       uint32_t operation,
                       const struct register_state *after,
-                      bool is_forced)
+                      uint32_t turn)
 {
     lincheck->frames[search->depth++] = (struct frame){.before = search->state,
                                                        .operation = operation,
-                                                       .is_forced = is_forced};
+                                                       .turn = turn,
+                                                       .is_forced = turn == NO_TURN};
     search->state = *after;
-    search->tried_rank = NO_RANK;
+    search->tried_turn = NO_TURN;
     toggle(&search->set, operation);
     unlink_entry(lincheck, lincheck->call_entry[operation]);
     if (lincheck->return_entry[operation] != lincheck->entry_count) {
@@ -321,7 +75,7 @@ static void undo_step(struct lincheck *lincheck, struct search *search)
     relink_entry(lincheck, lincheck->call_entry[operation]);
     toggle(&search->set, operation);
     search->state = frame->before;
-    search->tried_rank = lincheck->rank[operation];
+    search->tried_turn = frame->turn;
 }
 
 /* Goes back to the last step that had another choice. False: there is none. */
@@ -378,27 +132,72 @@ static bool has_stand_in(const struct lincheck *lincheck, uint32_t candidate)
     return false;
 }
 
-/* The possible next operation of the lowest rank above the one tried last. */
-static uint32_t find_next(const struct lincheck *lincheck,
-                          const struct search *search,
-                          struct register_state *out_after)
+/* The write of the lowest rank that may come now: in a good history it comes next, of
+ * those that are known. */
+static uint32_t find_leading(const struct lincheck *lincheck)
 {
     uint32_t best = NO_OPERATION;
-    struct register_state after;
     uint32_t at = lincheck->entries[lincheck->entry_count].next;
     while (at != lincheck->entry_count && !lincheck->entries[at].is_return) {
         uint32_t candidate = lincheck->entries[at].operation;
-        uint32_t rank = lincheck->rank[candidate];
-        bool is_new = search->tried_rank == NO_RANK || rank > search->tried_rank;
-        bool is_better = best == NO_OPERATION || rank < lincheck->rank[best];
-        if (is_new && is_better &&
-            !(lincheck->is_anonymous[candidate] && has_stand_in(lincheck, candidate)) &&
-            register_step(&lincheck->revisions, &lincheck->key[candidate], &search->state,
-                          &after)) {
+        if (!lincheck->is_anonymous[candidate] &&
+            !register_is_pure(&lincheck->key[candidate]) &&
+            (best == NO_OPERATION || lincheck->rank[candidate] < lincheck->rank[best])) {
+            best = candidate;
+        }
+        at = lincheck->entries[at].next;
+    }
+    return best;
+}
+
+/*
+ * In which turn a candidate is tried: the leading write, then anonymous ones that make way
+ * for it, then other anonymous ones, then the rest. A hint where to look first, no more.
+ */
+static uint32_t turn_of(const struct lincheck *lincheck,
+                        uint32_t candidate,
+                        uint32_t leading,
+                        const struct register_state *after)
+{
+    struct register_state ignored;
+    uint32_t rank = lincheck->rank[candidate];
+    if (candidate == leading || leading == NO_OPERATION) {
+        return rank;
+    }
+    if (!lincheck->is_anonymous[candidate]) {
+        return 3 * lincheck->key_count + rank;
+    }
+    bool makes_way =
+        register_step(&lincheck->revisions, &lincheck->key[leading], after, &ignored);
+    return (makes_way ? 1 : 2) * lincheck->key_count + rank;
+}
+
+/* The possible next operation whose turn comes first after the one tried last. */
+static uint32_t find_next(const struct lincheck *lincheck,
+                          const struct search *search,
+                          struct register_state *out_after,
+                          uint32_t *out_turn)
+{
+    uint32_t best = NO_OPERATION;
+    uint32_t leading = find_leading(lincheck);
+    struct register_state after;
+    *out_turn = NO_TURN;
+    uint32_t at = lincheck->entries[lincheck->entry_count].next;
+    while (at != lincheck->entry_count && !lincheck->entries[at].is_return) {
+        uint32_t candidate = lincheck->entries[at].operation;
+        at = lincheck->entries[at].next;
+        if ((lincheck->is_anonymous[candidate] && has_stand_in(lincheck, candidate)) ||
+            !register_step(&lincheck->revisions, &lincheck->key[candidate],
+                           &search->state, &after)) {
+            continue;
+        }
+        uint32_t turn = turn_of(lincheck, candidate, leading, &after);
+        bool is_new = search->tried_turn == NO_TURN || turn > search->tried_turn;
+        if (is_new && turn < *out_turn) {
+            *out_turn = turn;
             best = candidate;
             *out_after = after;
         }
-        at = lincheck->entries[at].next;
     }
     return best;
 }
@@ -432,12 +231,13 @@ static enum lincheck_verdict search_key(struct lincheck *lincheck,
             return LINCHECK_UNDECIDED;
         }
         uint32_t next =
-            search->tried_rank == NO_RANK ? find_pure(lincheck, search) : NO_OPERATION;
+            search->tried_turn == NO_TURN ? find_pure(lincheck, search) : NO_OPERATION;
         if (next != NO_OPERATION) {
-            take_step(lincheck, search, next, &search->state, true);
+            take_step(lincheck, search, next, &search->state, NO_TURN);
             continue;
         }
-        next = find_next(lincheck, search, &after);
+        uint32_t turn = NO_TURN;
+        next = find_next(lincheck, search, &after, &turn);
         if (next == NO_OPERATION) {
             note_progress(lincheck, search, result);
             if (!go_back(lincheck, search)) {
@@ -448,9 +248,9 @@ static enum lincheck_verdict search_key(struct lincheck *lincheck,
         struct memory_hash set = search->set;
         toggle(&set, next);
         if (memory_add(&lincheck->memory, set, &after)) {
-            take_step(lincheck, search, next, &after, false);
+            take_step(lincheck, search, next, &after, turn);
         } else {
-            search->tried_rank = lincheck->rank[next];
+            search->tried_turn = turn;
         }
     }
     return LINCHECK_PASSED;
@@ -462,22 +262,16 @@ static enum lincheck_verdict decide_key(struct lincheck *lincheck,
                                         uint64_t step_budget,
                                         struct lincheck_result *result)
 {
-    reserve_work(lincheck, count);
-    lincheck->key = operations;
-    lincheck->key_count = count;
-    name_unanswered_writes(lincheck, operations);
-    make_entries(lincheck);
-    collect_revisions(lincheck);
-    rank_operations(lincheck, operations);
+    prepare_key(lincheck, operations, count);
     memory_clear(&lincheck->memory);
-    struct search search = {.tried_rank = NO_RANK};
+    struct search search = {.tried_turn = NO_TURN};
     for (uint32_t i = 0; i < count; i++) {
-        search.waiting += has_returned(&operations[i]);
+        search.waiting += operations[i].outcome != LINCHECK_UNKNOWN;
     }
     result->key = operations[0].key;
     result->explained = 0;
     result->operation_count = count;
-    const struct lincheck_operation *impossible = find_impossible_read(lincheck);
+    const struct lincheck_operation *impossible = prepare_find_impossible(lincheck);
     if (impossible != NULL) {
         result->stuck_id = impossible->id;
         return LINCHECK_VIOLATED;
@@ -492,15 +286,15 @@ static enum lincheck_verdict decide_key(struct lincheck *lincheck,
 
 struct lincheck *lincheck_new(void)
 {
-    struct lincheck *lincheck = allocate(1, sizeof *lincheck);
+    struct lincheck *lincheck = calloc(1, sizeof *lincheck);
+    CHECK(lincheck != NULL);
     memory_init(&lincheck->memory);
-    reserve_work(lincheck, 64);
     return lincheck;
 }
 
 void lincheck_destroy(struct lincheck **lincheck)
 {
-    free_work(*lincheck);
+    prepare_fini(*lincheck);
     memory_fini(&(*lincheck)->memory);
     free((*lincheck)->operations);
     free(*lincheck);

@@ -51,6 +51,26 @@ bool faults_restart(struct world *world, const struct words *words)
     return true;
 }
 
+static bool set_paused(struct world *world, const struct words *words, bool is_paused)
+{
+    int at = 0;
+    if (!words_running(world, words, 1, &at)) {
+        return false;
+    }
+    world->processes[at].is_paused = is_paused;
+    return true;
+}
+
+bool faults_pause(struct world *world, const struct words *words)
+{
+    return set_paused(world, words, true);
+}
+
+bool faults_resume(struct world *world, const struct words *words)
+{
+    return set_paused(world, words, false);
+}
+
 bool faults_wipe(struct world *world, const struct words *words)
 {
     int at = 0;

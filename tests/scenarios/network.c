@@ -62,7 +62,7 @@ static void take_off(struct world *world, uint32_t at)
     checks_before_send(world, envelope->from, &envelope->message);
     bool is_dropped = false;
     envelope->state = apply_rules(world, envelope, &is_dropped);
-    envelope->due_ms = world->now_ms + world->latency_ms;
+    envelope->due_ms = world->now_ms + world->options.link_ms;
     envelope->sequence = world->sequence++;
     if (is_dropped) {
         remove_envelope(world, at);
@@ -151,7 +151,7 @@ void network_hint_lost(struct world *world, int gone)
             CHECK(world->envelope_count < ENVELOPES_MAX);
             world->envelopes[world->envelope_count++] =
                 (struct envelope){.state = FLYING,
-                                  .due_ms = world->now_ms + world->latency_ms,
+                                  .due_ms = world->now_ms + world->options.link_ms,
                                   .sequence = world->sequence++,
                                   .from = gone,
                                   .to = to,
@@ -165,7 +165,7 @@ int network_next(const struct world *world)
     int next = -1;
     for (uint32_t i = 0; i < world->envelope_count; i++) {
         const struct envelope *left = &world->envelopes[i];
-        if (left->state != FLYING) {
+        if (left->state != FLYING || world->processes[left->to].is_paused) {
             continue;
         }
         const struct envelope *right = next < 0 ? NULL : &world->envelopes[next];
@@ -212,7 +212,7 @@ void network_release_held(struct world *world)
     int at = first_of(world, HELD, ANY);
     while (at >= 0) {
         world->envelopes[at].state = FLYING;
-        world->envelopes[at].due_ms = world->now_ms + world->latency_ms;
+        world->envelopes[at].due_ms = world->now_ms + world->options.link_ms;
         world->envelopes[at].sequence = world->sequence++;
         at = first_of(world, HELD, ANY);
     }

@@ -60,6 +60,7 @@ static void stop(struct world *world, int at)
 {
     struct process *process = &world->processes[at];
     process->is_running = false;
+    process->is_paused = false;
     process->read_count = 0;
     disk_lose(&process->disk);
     network_forget_unsent(world, at);

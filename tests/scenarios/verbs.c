@@ -41,6 +41,10 @@ static bool set_option(struct options *options, const char *word)
         options->message_entries = (uint32_t)number;
     } else if (strncmp(word, "seed=", 5) == 0) {
         options->seed = number;
+    } else if (strncmp(word, "disk=", 5) == 0) {
+        options->disk_ms = number;
+    } else if (strncmp(word, "link=", 5) == 0) {
+        options->link_ms = number;
     } else {
         return false;
     }
@@ -53,7 +57,9 @@ static bool run_cluster(struct world *world, const struct words *words)
     struct options options = {.ring_entries = 256,
                               .window_entries = 64,
                               .message_entries = 16,
-                              .seed = 1};
+                              .seed = 1,
+                              .disk_ms = 1,
+                              .link_ms = 1};
     if (!words_number(words->word[1], &members) || members == 0 ||
         members > PAXOS_MEMBERS_MAX) {
         return words_fail(world, "not a cluster size", words->word[1]);
@@ -228,6 +234,31 @@ static bool run_propose(struct world *world, const struct words *words)
     return true;
 }
 
+/* As many as the window takes, until all are decided there. */
+static bool run_write(struct world *world, const struct words *words)
+{
+    int at = 0;
+    uint64_t left = 0;
+    if (!words_running(world, words, 1, &at) || !words_number(words->word[2], &left)) {
+        return words_fail(world, "write NODE COUNT", words->word[2]);
+    }
+    const struct process *process = &world->processes[at];
+    cs_slot slot = 0;
+    uint64_t until_ms = world->now_ms + UNTIL_MS;
+    while (world->now_ms < until_ms && (left > 0 || process->view.decided < slot)) {
+        while (left > 0 && process->is_running && process->view.can_propose) {
+            slot = process_propose(world, at);
+            left -= slot != 0;
+        }
+        world_run(world, 1);
+    }
+    if (left > 0 || process->view.decided < slot) {
+        print(world, "NOT REACHED in %llums\n", (unsigned long long)UNTIL_MS);
+        return false;
+    }
+    return true;
+}
+
 static bool run_read(struct world *world, const struct words *words)
 {
     int at = 0;
@@ -276,11 +307,14 @@ static const struct verb VERBS[] = {
     {"until", 1, run_until},
     {"lead", 1, run_lead},
     {"propose", 1, run_propose},
+    {"write", 2, run_write},
     {"read", 1, run_read},
     {"resign", 1, run_resign},
     {"crash", 1, faults_crash},
     {"restart", 1, faults_restart},
     {"wipe", 1, faults_wipe},
+    {"pause", 1, faults_pause},
+    {"resume", 1, faults_resume},
     {"copy", 1, faults_copy},
     {"image", 1, faults_image},
     {"hold", 2, faults_hold},

@@ -32,6 +32,8 @@ bool words_down(struct world *world, const struct words *words, int word, int *o
 
 bool faults_crash(struct world *world, const struct words *words);
 bool faults_restart(struct world *world, const struct words *words);
+bool faults_pause(struct world *world, const struct words *words);
+bool faults_resume(struct world *world, const struct words *words);
 bool faults_wipe(struct world *world, const struct words *words);
 bool faults_copy(struct world *world, const struct words *words);
 bool faults_image(struct world *world, const struct words *words);

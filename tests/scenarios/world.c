@@ -37,11 +37,10 @@ void world_reset(struct world *world, const struct options *options)
     }
     memset(world, 0, offsetof(struct world, violations));
     world->options = *options;
-    world->latency_ms = 1;
     for (uint32_t seat = 0; seat < options->members; seat++) {
         struct process *process = &world->processes[seat];
         process->exists = true;
-        process->disk.latency_ms = 1;
+        process->disk.latency_ms = options->disk_ms;
         name_process(process, seat, false);
         name_process(&world->processes[PAXOS_MEMBERS_MAX + seat], seat, true);
         if (options->is_formed) {
@@ -79,7 +78,7 @@ static struct next find_next(const struct world *world)
     }
     for (int at = 0; at < PROCESSES_MAX; at++) {
         const struct process *process = &world->processes[at];
-        if (process->is_running) {
+        if (process->is_running && !process->is_paused) {
             consider(&next, SYNC_DONE, disk_due_ms(&process->disk), at);
             consider(&next, SYNC_SLOW, disk_slow_due_ms(&process->disk), at);
             consider(&next, TICK, process->view.next_tick_ms, at);

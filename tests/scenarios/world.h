@@ -86,6 +86,7 @@ struct read { // a linearizable read that waits
 struct process {
     bool exists;
     bool is_running;
+    bool is_paused; // no time passes for it; what is sent to it piles up
     char name[NAME_BYTES];
     uint32_t seat;
     uint64_t starts; // processes begun on this directory or its copies
@@ -130,6 +131,8 @@ struct options { // of `cluster`
     uint32_t window_entries;
     uint32_t message_entries;
     uint64_t seed;
+    uint64_t disk_ms; // a sync
+    uint64_t link_ms; // a message
 };
 
 /* What was durably accepted under one ballot, and who sent it. */
@@ -154,7 +157,6 @@ struct world {
     uint64_t sequence;
     uint64_t proposals;
     uint64_t reads;
-    uint64_t latency_ms; // of every link
     struct options options;
     struct process processes[PROCESSES_MAX];
     struct envelope envelopes[ENVELOPES_MAX];

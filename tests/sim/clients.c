@@ -5,9 +5,10 @@
 #include <stdio.h>
 
 enum {
-    RETRY_US = 50000,     // nobody was there to connect to
-    PATIENCE_US = 500000, // on top of the timeout, clocks allowed for
-    WRONG_PERMILLE = 150, // of expected revisions, made up
+    RETRY_US = 50000,      // nobody was there to connect to
+    PATIENCE_US = 500000,  // on top of the timeout, clocks allowed for
+    WRONG_PERMILLE = 150,  // of expected revisions, made up
+    THIN_TIMEOUT_MS = 200, // once the first phase left too few operations
     PROBE_TIMEOUT_MS = 2000,
     PROBE_AGAIN_US = 100000,
 };
@@ -91,6 +92,9 @@ static struct operation draw_operation(struct world *world, uint32_t client_inde
     const struct client *client = &world->clients[client_index];
     struct operation operation = {.client = client_index, .key = draw_key(world)};
     operation.timeout_ms = draw_timeout_ms(&world->work_random);
+    if (world->phase != PHASE_SAFETY && world->history.count < OPERATIONS_MIN) {
+        operation.timeout_ms = THIN_TIMEOUT_MS;
+    }
     if (random_permille(&world->work_random, 600)) {
         draw_write(world, client, &operation);
     } else {

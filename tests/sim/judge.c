@@ -92,7 +92,8 @@ static cs_slot held_of(const struct judge *judge, const struct shadow_log *log)
  * Slots of `log` that a quorum has durably held with the same accepted ballot (I2). Not all
  * at one moment: a vote stands although its node has gone on to another ballot since.
  */
-static cs_slot chosen_of(struct world *world, const struct shadow_log *log)
+static cs_slot
+chosen_of(struct world *world, const struct shadow_log *log, bool counts_past_votes)
 {
     const struct ballot_fact *fact = judge_ballot(&world->judge, log->accepted);
     cs_slot common[NODES_MAX] = {0};
@@ -102,7 +103,7 @@ static cs_slot chosen_of(struct world *world, const struct shadow_log *log)
         const struct shadow_log *other = &world->nodes[i].shadow.durable;
         if (compare(other->accepted, log->accepted) == 0) {
             common[i] = shadow_common(log, other);
-        } else {
+        } else if (counts_past_votes) {
             common[i] = fact->voted[i] < log->length ? fact->voted[i] : log->length;
         }
         // Keep them sorted, longest first.
@@ -136,8 +137,13 @@ static void judge_chosen(struct world *world, struct node *node)
 {
     struct judge *judge = &world->judge;
     const struct shadow_log *log = &node->shadow.durable;
-    cs_slot length = chosen_of(world, log);
+    cs_slot length = chosen_of(world, log, true);
     cs_slot common = shadow_common(log, &judge->chosen);
+    if (common < length && common < judge->chosen.length) {
+        // A past vote is known by its length only, and may end in entries that were fetched
+        // as decided (A8): two chosen entries are proven by what is held now.
+        length = chosen_of(world, log, false);
+    }
     if (common < length && common < judge->chosen.length) {
         report_fail(world, "I2", node, common + 1, log->accepted,
                     "two entries are chosen at one slot; the other under %s",

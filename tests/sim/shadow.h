@@ -20,7 +20,7 @@ struct shadow_log {
     struct paxos_id cluster_id;
     bool is_started; // START in its Config (C8)
     cs_slot length;
-    cs_slot longest; // under this accepted ballot
+    cs_slot longest;             // under this accepted ballot
     struct paxos_digest *chains; // [slot]; chains[0] is that of the empty log
     size_t chain_capacity;
 };

@@ -5,8 +5,9 @@
  *   sync_file       moves the file's dirty sectors, and its size, to the media
  *   write_through   write_at whose own sectors are on the media on return
  *   sync_directory  makes creations, renames and removals since the last one durable
- *   crash           each dirty 512-byte sector, each changed size and each directory change
- *                   not synced survives or not, independently; then the cache is the media
+ *   crash           each dirty 512-byte sector, each changed size and each directory
+ *                   change not synced survives or not, independently; then the cache is
+ *                   the media
  *
  * Reads see the cache: what the operating system answers while it is up. Pages that were
  * never written (or only with zeros) take no memory, and sim_disk_reset() keeps what was

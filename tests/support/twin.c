@@ -6,9 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/*
- * ---- payloads -------------------------------------------------------------------------
- */
+/* ---- payloads ---------------------------------------------------------------------- */
 
 static void fill_payload(uint8_t *to, size_t bytes, uint64_t seed)
 {
@@ -25,9 +23,7 @@ static struct paxos_digest payload_digest(const uint8_t *data, size_t bytes)
     return (struct paxos_digest){.high = digest.high, .low = digest.low};
 }
 
-/*
- * ---- the twin -------------------------------------------------------------------------
- */
+/* ---- the twin ---------------------------------------------------------------------- */
 
 struct twin *twin_new(void)
 {
@@ -61,9 +57,7 @@ struct paxos_digest twin_chain_at(const struct twin *twin, cs_slot slot)
     return slot == 0 ? (struct paxos_digest){0} : twin->slots[slot].entry.chain;
 }
 
-/*
- * ---- records --------------------------------------------------------------------------
- */
+/* ---- records ----------------------------------------------------------------------- */
 
 struct writing {
     uint32_t kind;
@@ -210,9 +204,7 @@ void twin_decide(struct twin *twin, cs_slot decided)
     }
 }
 
-/*
- * ---- comparing ------------------------------------------------------------------------
- */
+/* ---- comparing --------------------------------------------------------------------- */
 
 static bool same_chain(struct paxos_digest left, struct paxos_digest right)
 {

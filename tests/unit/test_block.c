@@ -17,10 +17,7 @@ enum { BODY_BYTES = 5000 };
 
 static const struct paxos_id INCARNATION = {.high = 1, .low = 2};
 
-/*
- * ---- blocks
- * ---------------------------------------------------------------------------
- */
+/* ---- blocks ------------------------------------------------------------------------ */
 
 static struct block_header example_header(void)
 {
@@ -125,10 +122,7 @@ static void a_size_past_the_limit_is_not_believed(void **state)
     free(block);
 }
 
-/*
- * ---- records
- * --------------------------------------------------------------------------
- */
+/* ---- records ----------------------------------------------------------------------- */
 
 static void records_are_unpacked_as_packed(void **state)
 {

@@ -26,10 +26,7 @@ enum {
 #define LOG_1 "log-0000000001"
 #define LOG_2 "log-0000000002"
 
-/*
- * ---- the table
- * ------------------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------------------- */
 
 static struct recovery_observation observation_of(int number)
 {
@@ -88,10 +85,7 @@ static void the_table_never_discards_what_may_have_been_acknowledged(void **stat
     }
 }
 
-/*
- * ---- a log to damage
- * ------------------------------------------------------------------
- */
+/* ---- a log to damage --------------------------------------------------------------- */
 
 struct fixture {
     struct sim_disk *disk;
@@ -230,10 +224,7 @@ static void assert_opens_as_twin(struct fixture *fixture)
     }
 }
 
-/*
- * ---- tears
- * ----------------------------------------------------------------------------
- */
+/* ---- tears ------------------------------------------------------------------------- */
 
 static void a_torn_last_block_is_cut_and_zeroed(void **state)
 {
@@ -285,10 +276,7 @@ static void a_stale_block_at_the_end_is_cut(void **state)
     assert_int_equal(fixture->recovery.torn_blocks, 1);
 }
 
-/*
- * ---- damage
- * ---------------------------------------------------------------------------
- */
+/* ---- damage ------------------------------------------------------------------------ */
 
 static void damage_before_a_valid_block_is_reported_with_file_and_offset(void **state)
 {
@@ -379,10 +367,7 @@ static void a_log_that_cannot_be_read_is_reported(void **state)
     assert_opens_as_twin(fixture);
 }
 
-/*
- * ---- amnesia
- * --------------------------------------------------------------------------
- */
+/* ---- amnesia ----------------------------------------------------------------------- */
 
 static void a_wiped_promise_is_amnesia(void **state)
 {
@@ -463,10 +448,7 @@ static void an_old_copy_of_the_log_is_amnesia(void **state)
     assert_refused(fixture, WAL_AMNESIA, "block 3", "old copy");
 }
 
-/*
- * ---- other
- * ----------------------------------------------------------------------------
- */
+/* ---- other ------------------------------------------------------------------------- */
 
 static void the_log_of_another_node_is_not_taken(void **state)
 {

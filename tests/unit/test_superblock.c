@@ -96,10 +96,7 @@ static uint64_t read_boot(struct fixture *fixture)
     return superblock.boot;
 }
 
-/*
- * ---- values
- * ---------------------------------------------------------------------------
- */
+/* ---- values ------------------------------------------------------------------------ */
 
 static void every_field_is_read_back(void **state)
 {
@@ -174,10 +171,7 @@ static void formatting_cut_short_leaves_none_or_a_whole_one(void **state)
     assert_true(sound > 0);
 }
 
-/*
- * ---- crashes
- * --------------------------------------------------------------------------
- */
+/* ---- crashes ----------------------------------------------------------------------- */
 
 /*
  * Power is lost at call `first_at` of one write, and, after what a restart does, at call
@@ -265,10 +259,7 @@ static void one_rotten_copy_does_not_make_a_crash_fatal(void **state)
     }
 }
 
-/*
- * ---- refusals
- * -------------------------------------------------------------------------
- */
+/* ---- refusals ---------------------------------------------------------------------- */
 
 static void load_pages(struct fixture *fixture)
 {

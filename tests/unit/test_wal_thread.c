@@ -48,10 +48,7 @@ struct fixture {
     struct wal_completion completion;
 };
 
-/*
- * ---- the shared disk
- * ------------------------------------------------------------------
- */
+/* ---- the shared disk --------------------------------------------------------------- */
 
 static struct shared_disk *enter(void *context)
 {
@@ -172,10 +169,7 @@ static void set_capacity(struct fixture *fixture, uint64_t bytes)
     (void)leave(shared, 0);
 }
 
-/*
- * ---- the fixture
- * ----------------------------------------------------------------------
- */
+/* ---- the fixture ------------------------------------------------------------------- */
 
 static int set_up(void **state)
 {
@@ -300,10 +294,7 @@ static void assert_durable(struct fixture *fixture)
     }
 }
 
-/*
- * ---- tests
- * ----------------------------------------------------------------------------
- */
+/* ---- tests ------------------------------------------------------------------------- */
 
 static void records_become_durable(void **state)
 {
@@ -564,6 +555,44 @@ static void with_durability_interval_answers_come_before_the_sync(void **state)
     assert_durable(fixture);
 }
 
+static void a_failed_seal_ends_the_log(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture);
+    append(fixture, 1, 100);
+    receive_durable(fixture);
+    fail_disk(fixture, SIM_DISK_WRITE, EIO);
+    const struct wal_completion *completion = receive(fixture);
+    assert_int_equal(completion->kind, WAL_COMPLETION_FAILED);
+}
+
+static void a_failed_sync_of_an_interval_ends_the_log(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->settings.durability = WAL_INTERVAL;
+    start(fixture);
+    fail_disk(fixture, SIM_DISK_SYNC, EIO);
+    append(fixture, 1, 100);
+    assert_int_equal(receive(fixture)->kind, WAL_COMPLETION_DURABLE);
+    assert_int_equal(receive(fixture)->kind, WAL_COMPLETION_FAILED);
+}
+
+static void without_sockets_the_wal_stays_with_the_caller(void **state)
+{
+    struct fixture *fixture = *state;
+    open_log(fixture);
+    for (int sockets_max = 1; sockets_max < 4; sockets_max++) {
+        void *small = zmq_ctx_new();
+        assert_int_equal(zmq_ctx_set(small, ZMQ_MAX_SOCKETS, sockets_max), 0);
+        assert_null(wal_thread_start(small, &fixture->wal, &fixture->files,
+                                     &fixture->settings, 10));
+        assert_non_null(fixture->wal);
+        assert_int_equal(zmq_ctx_term(small), 0);
+    }
+    struct wal_thread *none = NULL;
+    wal_thread_stop(&none);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -580,6 +609,9 @@ int main(void)
         TEST(a_helper_that_fails_ends_the_log),
         TEST(an_idle_log_seals_its_last_block),
         TEST(with_durability_interval_answers_come_before_the_sync),
+        TEST(a_failed_seal_ends_the_log),
+        TEST(a_failed_sync_of_an_interval_ends_the_log),
+        TEST(without_sockets_the_wal_stays_with_the_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

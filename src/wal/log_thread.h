@@ -1,0 +1,42 @@
+/*
+ * log_thread.h - the thread that owns the wal (thread.c starts it).
+ *
+ * Thread: log_thread_run() is the thread; the struct is filled in before it starts.
+ */
+#ifndef CONSENS_WAL_LOG_THREAD_H
+#define CONSENS_WAL_LOG_THREAD_H
+
+#include "wal/frames.h"
+
+#include <stdatomic.h>
+
+enum { LOG_THREAD_READS_MAX = 64 }; // waiting between blocks; one more is served at once
+
+struct log_thread {
+    struct wal *wal;
+    void *engine; // socket
+    void *helper; // socket
+    struct wal_settings settings;
+    uint32_t interval_ms;
+    _Atomic uint64_t *sync_started_us;             // 0: none is in flight
+    struct cs_buffer pending;                      // records not yet committed
+    size_t pending_at;                             // they begin here
+    struct frame_read reads[LOG_THREAD_READS_MAX]; // a ring
+    uint32_t read_first;
+    uint32_t read_count;
+    uint64_t seal_at_ms;  // when wal_wants_seal()
+    uint64_t sync_at_ms;  // durability interval: when written blocks are due; 0: none are
+    uint64_t retry_at_ms; // the disk is full: when to try again; 0: it is not
+    bool is_preparing;    // the helper is at work
+    bool has_told_room;   // last told to the engine
+    bool is_waiting;      // a commit waits for a segment
+    bool has_failed;
+    bool is_stopping;
+};
+
+/*
+ * `context` is a struct log_thread. Ends after FRAME_STOP, with wal and sockets closed.
+ */
+void *log_thread_run(void *context);
+
+#endif
