@@ -21,8 +21,9 @@ function say(line, text) {
     bad = 1
 }
 function end_of_file() {
-    if (lines > 600) {
-        printf "%s: %d lines, at most 600\n", file, lines
+    limit = file ~ /^tests\/unit\// ? 650 : 600
+    if (lines > limit) {
+        printf "%s: %d lines, at most %d\n", file, lines, limit
         bad = 1
     }
     if (file ~ /\.h$/ && file ~ /^(src|include)\// && !has_thread) {
