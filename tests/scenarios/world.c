@@ -144,8 +144,3 @@ int world_leader(const struct world *world)
     }
     return leader;
 }
-
-int world_index(const struct world *world, const struct process *process)
-{
-    return (int)(process - world->processes);
-}

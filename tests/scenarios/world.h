@@ -187,7 +187,6 @@ bool world_advance(struct world *world, uint64_t until_ms);
 void world_run(struct world *world, uint64_t duration_ms);
 /* The running leader of the largest ballot, or -1. */
 int world_leader(const struct world *world);
-int world_index(const struct world *world, const struct process *process);
 
 /* ---- process.c ---- */
 void process_start(struct world *world, int at);

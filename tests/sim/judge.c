@@ -26,6 +26,9 @@ void judge_fini(struct judge *judge)
     free(judge->chosen.chains);
     free(judge->chosen_ballot);
     free(judge->state_digest);
+    for (size_t i = 0; i < judge->ballot_capacity; i++) {
+        free(judge->ballots[i].log.chains);
+    }
     free(judge->ballots);
     judge->chosen = (struct shadow_log){0};
 }
@@ -43,13 +46,17 @@ struct ballot_fact *judge_ballot(struct judge *judge, struct paxos_ballot ballot
         }
     }
     if (judge->ballot_count == judge->ballot_capacity) {
-        judge->ballot_capacity = judge->ballot_capacity * 2 + 64;
-        judge->ballots =
-            realloc(judge->ballots, judge->ballot_capacity * sizeof *judge->ballots);
+        size_t capacity = judge->ballot_capacity * 2 + 64;
+        judge->ballots = realloc(judge->ballots, capacity * sizeof *judge->ballots);
         CHECK(judge->ballots != NULL);
+        memset(judge->ballots + judge->ballot_capacity, 0,
+               (capacity - judge->ballot_capacity) * sizeof *judge->ballots);
+        judge->ballot_capacity = capacity;
     }
     struct ballot_fact *fact = &judge->ballots[judge->ballot_count++];
-    *fact = (struct ballot_fact){.ballot = ballot, .seat = NODES_MAX};
+    struct shadow_log log = fact->log; // its memory is kept from seed to seed
+    log.length = 0;
+    *fact = (struct ballot_fact){.ballot = ballot, .seat = NODES_MAX, .log = log};
     return fact;
 }
 
@@ -57,6 +64,25 @@ struct ballot_fact *judge_ballot(struct judge *judge, struct paxos_ballot ballot
  * ---- records
  * ------------------------------------------------------------------------------
  */
+
+/* The log under a ballot is its proposer's, and only grows (I1). */
+static void extend_ballot_log(struct world *world,
+                              const struct node *node,
+                              struct paxos_ballot ballot,
+                              cs_slot first_slot)
+{
+    const struct shadow_log *log = &node->shadow.memory;
+    struct ballot_fact *fact = judge_ballot(&world->judge, ballot);
+    if (first_slot <= fact->log.length) {
+        report_fail(world, "I1", node, first_slot, ballot,
+                    "the log under %s is changed by its own proposer",
+                    report_ballot(ballot));
+        return;
+    }
+    while (fact->log.length < log->length) {
+        shadow_log_push(&fact->log, shadow_chain(log, fact->log.length + 1));
+    }
+}
 
 void judge_append(struct world *world, struct node *node)
 {
@@ -75,6 +101,11 @@ void judge_append(struct world *world, struct node *node)
                     "a record replaces slots from %llu, but %llu were decided here",
                     (unsigned long long)first, (unsigned long long)node->decided);
     }
+    bool is_candidate = view.role == PAXOS_LEADER || view.role == PAXOS_PREPARING;
+    if (is_candidate && view.accepted.node == node->seat + 1 &&
+        compare(view.accepted, view.promised) == 0) {
+        extend_ballot_log(world, node, view.accepted, first);
+    }
 }
 
 /* How many slots the node durably holds that were chosen under no larger ballot than it has
@@ -89,39 +120,37 @@ static cs_slot held_of(const struct judge *judge, const struct shadow_log *log)
 }
 
 /*
- * Slots of `log` that a quorum has durably held with the same accepted ballot (I2). Not all
- * at one moment: a vote stands although its node has gone on to another ballot since.
+ * Slots of the ballot's log that a quorum has durably held with that accepted ballot (I2).
+ * Not all at one moment: a vote stands although its node has gone on since. Entries fetched
+ * as decided (A8) are no votes: they are not in the ballot's log.
  */
-static cs_slot
-chosen_of(struct world *world, const struct shadow_log *log, bool counts_past_votes)
+static cs_slot chosen_of(const struct world *world, const struct ballot_fact *fact)
 {
-    const struct ballot_fact *fact = judge_ballot(&world->judge, log->accepted);
-    cs_slot common[NODES_MAX] = {0};
+    cs_slot votes[NODES_MAX] = {0};
     uint32_t count = world->swarm.node_count;
     uint32_t quorum = paxos_quorum_accept(count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct shadow_log *other = &world->nodes[i].shadow.durable;
-        if (compare(other->accepted, log->accepted) == 0) {
-            common[i] = shadow_common(log, other);
-        } else if (counts_past_votes) {
-            common[i] = fact->voted[i] < log->length ? fact->voted[i] : log->length;
-        }
+        const struct shadow_log *log = &world->nodes[i].shadow.durable;
+        bool is_current = compare(log->accepted, fact->ballot) == 0;
+        cs_slot now = is_current ? shadow_common(log, &fact->log) : 0;
+        cs_slot vote = now > fact->voted[i] ? now : fact->voted[i];
         // Keep them sorted, longest first.
-        for (uint32_t j = i; j > 0 && common[j] > common[j - 1]; j--) {
-            cs_slot swapped = common[j];
-            common[j] = common[j - 1];
-            common[j - 1] = swapped;
+        uint32_t at = i;
+        while (at > 0 && votes[at - 1] < vote) {
+            votes[at] = votes[at - 1];
+            at--;
         }
+        votes[at] = vote;
     }
-    return common[quorum - 1];
+    return votes[quorum - 1];
 }
 
 static void
-extend_chosen(struct judge *judge, const struct shadow_log *log, cs_slot length)
+extend_chosen(struct judge *judge, const struct ballot_fact *fact, cs_slot length)
 {
     while (judge->chosen.length < length) {
         cs_slot slot = judge->chosen.length + 1;
-        shadow_log_push(&judge->chosen, shadow_chain(log, slot));
+        shadow_log_push(&judge->chosen, shadow_chain(&fact->log, slot));
         if (slot >= judge->chosen_capacity) {
             judge->chosen_capacity = (size_t)slot * 2 + 256;
             judge->chosen_ballot =
@@ -129,28 +158,23 @@ extend_chosen(struct judge *judge, const struct shadow_log *log, cs_slot length)
                         judge->chosen_capacity * sizeof *judge->chosen_ballot);
             CHECK(judge->chosen_ballot != NULL);
         }
-        judge->chosen_ballot[slot] = log->accepted;
+        judge->chosen_ballot[slot] = fact->ballot;
     }
 }
 
 static void judge_chosen(struct world *world, struct node *node)
 {
     struct judge *judge = &world->judge;
-    const struct shadow_log *log = &node->shadow.durable;
-    cs_slot length = chosen_of(world, log, true);
-    cs_slot common = shadow_common(log, &judge->chosen);
+    const struct ballot_fact *fact = judge_ballot(judge, node->shadow.durable.accepted);
+    cs_slot length = chosen_of(world, fact);
+    cs_slot common = shadow_common(&fact->log, &judge->chosen);
     if (common < length && common < judge->chosen.length) {
-        // A past vote is known by its length only, and may end in entries that were fetched
-        // as decided (A8): two chosen entries are proven by what is held now.
-        length = chosen_of(world, log, false);
-    }
-    if (common < length && common < judge->chosen.length) {
-        report_fail(world, "I2", node, common + 1, log->accepted,
+        report_fail(world, "I2", node, common + 1, fact->ballot,
                     "two entries are chosen at one slot; the other under %s",
                     report_ballot(judge->chosen_ballot[common + 1]));
         return;
     }
-    extend_chosen(judge, log, length);
+    extend_chosen(judge, fact, length);
 }
 
 static void judge_config(struct world *world, const struct node *node)
@@ -203,7 +227,9 @@ judge_record(struct world *world, struct node *node, const struct shadow_log *be
     }
     if (compare(before->accepted, log->accepted) != 0) {
         struct ballot_fact *left = judge_ballot(&world->judge, before->accepted);
-        left->voted[node->seat] = before->length;
+        cs_slot vote = shadow_common(before, &left->log);
+        left->voted[node->seat] =
+            vote > left->voted[node->seat] ? vote : left->voted[node->seat];
     }
     judge_flip(world, node, before->accepted);
 }

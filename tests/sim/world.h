@@ -312,6 +312,7 @@ struct ballot_fact { // what was done under a ballot (I1, I5)
     struct paxos_digest sync_chain;
     cs_slot sent_length; // the longest log sent under it
     struct paxos_digest sent_chain;
+    struct shadow_log log;    // its proposer's; of it only the chains
     cs_slot voted[NODES_MAX]; // how far nodes had voted under it when they left it
 };
 

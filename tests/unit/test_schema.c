@@ -178,7 +178,7 @@ static void unusable_values_say_what_to_give(void **state)
     assert_refused(
         "server\n    log\n        segment = 1M\n",
         "three.cfg:3: server/log/segment: \"1M\" is not usable: give a size from "
-        "36M to 1G such as 512K or 64M, a multiple of 4K");
+        "40M to 1G such as 512K or 64M, a multiple of 4K");
     assert_refused(
         "server\n    data =\n",
         "three.cfg:2: server/data: \"\" is not usable: give 1 to 1023 characters, "

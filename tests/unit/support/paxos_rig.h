@@ -1,0 +1,93 @@
+/*
+ * paxos_rig.h - one core under test: the other seats are messages that the test writes.
+ *
+ * The core is a follower of a formed cluster with its gate open, at time 1,000 ms. It is stepped by
+ * paxos_step() only; records become durable when the test says so.
+ *
+ * Thread: any one at a time.
+ */
+#ifndef CONSENS_TESTS_UNIT_PAXOS_RIG_H
+#define CONSENS_TESTS_UNIT_PAXOS_RIG_H
+
+#include <consens/paxos.h>
+
+enum { RIG_ENTRIES = 64 };
+
+struct paxos_rig {
+    struct paxos_settings settings;
+    struct paxos_recovered recovered;
+    void *memory;
+    struct paxos_core *core;
+    struct paxos_effects effects; // of the last step
+    struct paxos_view view;
+    uint64_t now_ms;
+    uint64_t block;
+    struct paxos_entry entries[RIG_ENTRIES]; // of the message under way
+};
+
+/* Settings and a disk as C8 leaves it; the test may change both before paxos_rig_start(). */
+void paxos_rig_init(struct paxos_rig *rig, uint32_t seat, uint32_t member_count);
+void paxos_rig_start(struct paxos_rig *rig);
+void paxos_rig_open_gate(struct paxos_rig *rig);
+/* All of the above for seat 0 of three. */
+void paxos_rig_make(struct paxos_rig *rig);
+void paxos_rig_fini(struct paxos_rig *rig);
+
+struct paxos_id paxos_rig_incarnation(uint32_t seat);
+struct paxos_ballot paxos_rig_ballot(uint32_t round, uint32_t seat);
+/* An entry of this slot; `value` stands for its payload. */
+struct paxos_entry paxos_rig_entry(cs_slot slot, uint64_t value);
+/* chain(slot) of a log whose entries have the values first, first + 1, ... from slot 1 on. */
+struct paxos_digest paxos_rig_chain(cs_slot slot, uint64_t first);
+
+/* A message from another seat, its header as that member would write it. */
+struct paxos_message paxos_rig_message(uint32_t type, uint32_t from, struct paxos_rig *rig);
+/* Puts `count` entries after slot `from` into the message, with values from `value` on. */
+void paxos_rig_fill(struct paxos_rig *rig,
+                    struct paxos_message *message,
+                    cs_slot from,
+                    uint32_t count,
+                    uint64_t value);
+
+void paxos_rig_step(struct paxos_rig *rig, const struct paxos_event *event);
+void paxos_rig_receive(struct paxos_rig *rig, const struct paxos_message *message);
+/* Time passes, in ticks when due; the effects are the last tick's. */
+void paxos_rig_wait(struct paxos_rig *rig, uint64_t ms);
+/* Everything asked for so far is durable. */
+void paxos_rig_persisted(struct paxos_rig *rig);
+
+/* The first message of this type to that seat that the last step sent, or NULL. */
+const struct paxos_message *
+paxos_rig_sent_now(const struct paxos_rig *rig, uint32_t type, uint32_t to);
+const struct paxos_message *
+paxos_rig_sent_after_sync(const struct paxos_rig *rig, uint32_t type, uint32_t to);
+bool paxos_rig_has_traced(const struct paxos_rig *rig, uint32_t kind);
+
+/* ---- a follower's steps ---- */
+/* Prepare of `ballot` by its seat, and its promise durable. */
+void paxos_rig_promise(struct paxos_rig *rig, struct paxos_ballot ballot);
+/* An AcceptSync of the whole log, values 1, 2, ..., to slot `length`. */
+struct paxos_message
+paxos_rig_sync(struct paxos_rig *rig, struct paxos_ballot ballot, cs_slot length);
+/* Promise, sync and durable: a follower of ballot (round, seat 1) with `length` entries. */
+void paxos_rig_follow(struct paxos_rig *rig, struct paxos_ballot ballot, cs_slot length);
+/* Accept of `count` entries after the own log. */
+struct paxos_message paxos_rig_accept(struct paxos_rig *rig,
+                                      struct paxos_ballot ballot,
+                                      uint64_t sequence,
+                                      uint32_t count);
+
+/* ---- a leader's steps ---- */
+/* Makes the core take over, its own promise not durable yet. */
+void paxos_rig_take_over(struct paxos_rig *rig);
+/* A promise of the core's ballot from that seat. The test sets the log it claims. */
+struct paxos_message paxos_rig_promise_from(struct paxos_rig *rig, uint32_t seat);
+/* Leader of an empty log, with seat 1 promised and streaming; its SYNC is durable. */
+void paxos_rig_lead(struct paxos_rig *rig);
+/* An Accepted of seat's stream. */
+struct paxos_message
+paxos_rig_accepted_from(struct paxos_rig *rig, uint32_t seat, cs_slot durable);
+/* The slot, or 0. */
+cs_slot paxos_rig_propose(struct paxos_rig *rig);
+
+#endif
