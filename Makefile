@@ -42,7 +42,8 @@ SANITIZE_cov  := --coverage
 VARIANT_debug   := -O0 -g3
 VARIANT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
     -fstack-clash-protection -fcf-protection
-VARIANT_asan    := -O1 -g -fno-omit-frame-pointer
+# Instrumented code hides ranges from the compiler: it then warns of truncation that cannot be.
+VARIANT_asan    := -O1 -g -fno-omit-frame-pointer -Wno-format-truncation
 VARIANT_tsan    := -O1 -g -fno-omit-frame-pointer
 VARIANT_cov     := -O0 -g
 

@@ -443,6 +443,7 @@ static void store(const struct schema_key *key,
     if (node != NULL) {
         base = node;
     }
+    CHECK(base != NULL);
     char *field = (char *)base + key->offset;
     uint32_t number = (uint32_t)value->number;
     bool is_true = value->number != 0;

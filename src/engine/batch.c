@@ -77,11 +77,13 @@ void write_queue_remove(struct write_queue *queue, struct write_item *item)
 
 void write_queue_fini(struct write_queue *queue)
 {
-    while (queue->first != NULL) {
-        struct write_item *item = queue->first;
-        write_queue_remove(queue, item);
+    struct write_item *item = queue->first;
+    while (item != NULL) {
+        struct write_item *next = item->next;
         write_item_destroy(&item);
+        item = next;
     }
+    *queue = (struct write_queue){0};
 }
 
 struct write_pack write_queue_pack(const struct write_queue *queue,

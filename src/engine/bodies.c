@@ -32,7 +32,7 @@ void bodies_init(struct bodies *bodies, uint64_t capacity, cs_slot base)
     CHECK(capacity > 0);
     CHECK((capacity & (capacity - 1)) == 0);
     *bodies = (struct bodies){.mask = capacity - 1, .base = base};
-    bodies->chains = calloc(capacity, sizeof *bodies->chains);
+    bodies->chains = calloc(capacity, sizeof(void *));
     CHECK(bodies->chains != NULL);
 }
 

@@ -37,7 +37,8 @@ struct engine *engine_open(void *zmq_context,
                            char *out_error,
                            size_t error_bytes)
 {
-    struct boot_error error = {.text = out_error, .text_bytes = error_bytes};
+    struct boot_error error = {.text_bytes = error_bytes};
+    error.text = out_error;
     struct engine *engine = calloc(1, sizeof *engine);
     CHECK(engine != NULL);
     engine->settings = settings;

@@ -90,7 +90,7 @@ bool replica_replay(struct replica *replica,
                     struct cs_view payload);
 
 void replica_on_tick(struct replica *replica, uint64_t now_ms);
-void replica_on_frame(struct replica *replica, struct cs_view frame, uint64_t now_ms);
+void replica_on_frame(struct replica *replica, struct cs_view bytes, uint64_t now_ms);
 void replica_on_durable(struct replica *replica,
                         uint64_t token,
                         uint64_t block,
@@ -102,7 +102,7 @@ void replica_on_slice(struct replica *replica,
                       uint64_t now_ms); // NULL: could not be read
 void replica_on_request(struct replica *replica,
                         uint64_t client,
-                        struct cs_view request,
+                        struct cs_view bytes,
                         uint64_t now_ms);
 void replica_on_peer_lost(struct replica *replica, uint32_t seat, uint64_t now_ms);
 void replica_on_room(struct replica *replica, bool has_room);

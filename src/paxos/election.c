@@ -1,5 +1,7 @@
 #include "paxos/core.h"
 
+#include <string.h>
+
 /*
  * Ballot leader election (2.6), after OmniPaxos section 5 with the `happy` flag. It
  * decides who tries to lead; safety never depends on it.
@@ -253,15 +255,9 @@ void election_note_promise(struct paxos_core *core, struct paxos_ballot ballot)
 
 uint64_t disk_median_us(const struct disk *disk)
 {
-    uint64_t sorted[SYNC_SAMPLES] = {0};
-    uint32_t count =
-        disk->sample_count < SYNC_SAMPLES ? disk->sample_count : SYNC_SAMPLES;
-    if (count == 0) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        sorted[i] = disk->samples_us[i];
-    }
-    uint64_t median = quorum_slot(sorted, count, count / 2 + 1);
+    // Places never filled are 0 and sort last: they count as fast syncs until there are some.
+    uint64_t sorted[SYNC_SAMPLES];
+    memcpy(sorted, disk->samples_us, sizeof sorted);
+    uint64_t median = quorum_slot(sorted, SYNC_SAMPLES, SYNC_SAMPLES / 2 + 1);
     return median < UINT32_MAX ? median : UINT32_MAX - 1;
 }

@@ -237,7 +237,7 @@ void gate_receive_hello_reply(struct paxos_core *core,
     }
     if (reply->about == core->settings.seat) {
         hear_reply(core, reply);
-    } else if (reply->author == message->from && reply->about != message->from) {
+    } else if (reply->author == message->from) {
         // Our part as the relay: one hop back, naming its author.
         core_send_now(core, PAXOS_HELLO_REPLY, reply->about)->hello_reply = *reply;
     }

@@ -342,9 +342,8 @@ static void tell_decided(struct paxos_core *core, uint32_t seat)
     // A peer learns the last decision even when nothing follows it.
     struct peer *peer = &core->peers[seat];
     bool knows = peer->reply.decided >= core->log.decided;
-    if (!knows && core->now_ms >= peer->sent_ms + core->settings.resend_ms / 2) {
-        leader_send_decide(core, seat);
-    } else if (peer->decided_told < core->log.decided) {
+    bool is_due = core->now_ms >= peer->sent_ms + core->settings.resend_ms / 2;
+    if ((!knows && is_due) || peer->decided_told < core->log.decided) {
         leader_send_decide(core, seat);
     }
 }

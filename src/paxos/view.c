@@ -56,11 +56,8 @@ struct paxos_view paxos_view_of(const struct paxos_core *core)
     view.heard_mask &= (1u << core->settings.member_count) - 1u;
     // A leader that is gone is no leader to forward to.
     bool is_self = view.leader_seat == core->settings.seat;
-    if (is_self && core->role != PAXOS_LEADER) {
-        view.leader_seat = NO_SEAT;
-    } else if (!is_self && !election->is_happy) {
-        view.leader_seat = NO_SEAT;
-    }
+    bool is_there = is_self ? core->role == PAXOS_LEADER : election->is_happy;
+    view.leader_seat = is_there ? view.leader_seat : NO_SEAT;
     return view;
 }
 

@@ -187,6 +187,7 @@ static int list_names(DIR *stream, const struct files_listing *listing)
     while (true) {
         // Not shared with another thread: the stream is ours.
         errno = 0;
+        // cppcheck-suppress readdirCalled ; the stream is this call's own
         const struct dirent *item = readdir(stream); // NOLINT(concurrency-mt-unsafe)
         if (item == NULL) {
             return -errno;

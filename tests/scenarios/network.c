@@ -83,7 +83,9 @@ static void send_to(struct world *world,
     envelope->sequence = world->sequence++;
     envelope->entries = calloc(count + 1, sizeof *entries);
     CHECK(envelope->entries != NULL);
-    memcpy(envelope->entries, entries, count * sizeof *entries);
+    if (count > 0) {
+        memcpy(envelope->entries, entries, count * sizeof *entries);
+    }
     if (envelope->token == 0) {
         take_off(world, at);
     }

@@ -128,21 +128,27 @@ static cs_slot chosen_of(const struct world *world, const struct ballot_fact *fa
 {
     cs_slot votes[NODES_MAX] = {0};
     uint32_t count = world->swarm.node_count;
-    uint32_t quorum = paxos_quorum_accept(count);
     for (uint32_t i = 0; i < count; i++) {
-        const struct shadow_log *log = &world->nodes[i].shadow.durable;
-        bool is_current = compare(log->accepted, fact->ballot) == 0;
-        cs_slot now = is_current ? shadow_common(log, &fact->log) : 0;
-        cs_slot vote = now > fact->voted[i] ? now : fact->voted[i];
-        // Keep them sorted, longest first.
+        // Sorted, the longest first.
         uint32_t at = i;
-        while (at > 0 && votes[at - 1] < vote) {
+        while (at > 0 && votes[at - 1] < fact->voted[i]) {
             votes[at] = votes[at - 1];
             at--;
         }
-        votes[at] = vote;
+        votes[at] = fact->voted[i];
     }
-    return votes[quorum - 1];
+    return votes[paxos_quorum_accept(count) - 1];
+}
+
+/* What the node durably holds now is its vote, as far as it is the ballot's log. */
+static void note_vote(struct world *world, const struct node *node)
+{
+    const struct shadow_log *log = &node->shadow.durable;
+    struct ballot_fact *fact = judge_ballot(&world->judge, log->accepted);
+    cs_slot vote = shadow_common(log, &fact->log);
+    if (vote > fact->voted[node->seat]) {
+        fact->voted[node->seat] = vote;
+    }
 }
 
 static void
@@ -225,12 +231,6 @@ judge_record(struct world *world, struct node *node, const struct shadow_log *be
                     report_ballot(log->promised), report_ballot(log->accepted),
                     report_ballot(before->promised), report_ballot(before->accepted));
     }
-    if (compare(before->accepted, log->accepted) != 0) {
-        struct ballot_fact *left = judge_ballot(&world->judge, before->accepted);
-        cs_slot vote = shadow_common(before, &left->log);
-        left->voted[node->seat] =
-            vote > left->voted[node->seat] ? vote : left->voted[node->seat];
-    }
     judge_flip(world, node, before->accepted);
 }
 
@@ -243,6 +243,7 @@ static void settle(struct world *world, struct node *node, uint64_t token)
     struct shadow_log before = shadow->durable;
     while (shadow_settle_one(shadow, token)) {
         judge_record(world, node, &before);
+        note_vote(world, node);
         before = shadow->durable;
     }
     judge_config(world, node);

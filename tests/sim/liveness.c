@@ -6,6 +6,8 @@
  */
 #include "sim/world.h"
 
+#include <errno.h>
+
 enum liveness_shape {
     LIVENESS_REST_DOWN = 0,
     LIVENESS_REST_CUT,
@@ -35,6 +37,10 @@ static void make_whole(struct world *world, struct node *node)
 {
     struct sim_clock *clock = &node->clock;
     node->crash_plan = CRASH_NOT;
+    sim_disk_fail_next(node->disk, SIM_DISK_ANY, UINT64_MAX, EIO); // none that will strike
+    if (node->is_stopping) {
+        node_crash(world, node, false); // its supervisor would not wait for ever
+    }
     node_resume(world, node);
     logging_make_normal(world, node);
     clock_set_rate(world, node, clock->usual_ppm);
@@ -85,13 +91,16 @@ void liveness_begin(struct world *world)
     }
 }
 
+/* Unhappy ones do not count: an old leader at the rim of a star may never hear who follows
+ * it, but a quorum no longer does as it says. */
 static struct node *core_leader(struct world *world, uint32_t *out_count)
 {
     struct node *leader = NULL;
     *out_count = 0;
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         struct node *node = &world->nodes[i];
-        if ((world->liveness.core_mask >> i & 1) && node_is_leading(node)) {
+        if ((world->liveness.core_mask >> i & 1) && node_is_leading(node) &&
+            replica_view(node->replica).happy) {
             leader = node;
             ++*out_count;
         }

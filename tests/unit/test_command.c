@@ -59,8 +59,8 @@ static void damage(uint64_t *seed, struct cs_buffer *bytes, uint64_t count)
 {
     for (uint64_t i = 0; i < count; i++) {
         uint8_t *at = bytes->data + draw(seed) % bytes->bytes;
-        *at = draw(seed) % 2 == 0 ? (uint8_t)draw(seed)
-                                  : (uint8_t)(*at ^ (uint8_t)(1U << (draw(seed) % 8)));
+        uint64_t flipped = *at ^ (UINT64_C(1) << (draw(seed) % 8));
+        *at = (uint8_t)(draw(seed) % 2 == 0 ? draw(seed) : flipped);
     }
 }
 

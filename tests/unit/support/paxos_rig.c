@@ -119,7 +119,8 @@ void paxos_rig_fini(struct paxos_rig *rig)
 
 /* ---- messages and time ---- */
 
-struct paxos_message paxos_rig_message(uint32_t type, uint32_t from, struct paxos_rig *rig)
+struct paxos_message
+paxos_rig_message(uint32_t type, uint32_t from, struct paxos_rig *rig)
 {
     struct paxos_message message = {.type = type,
                                     .from = from,
@@ -165,8 +166,8 @@ void paxos_rig_wait(struct paxos_rig *rig, uint64_t ms)
     uint64_t until_ms = rig->now_ms + ms;
     struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
     for (int i = 0; i < TICKS_MAX && rig->view.next_tick_ms <= until_ms; i++) {
-        rig->now_ms = rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms
-                                                           : rig->now_ms;
+        rig->now_ms =
+            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
         paxos_rig_step(rig, &tick);
     }
     rig->now_ms = until_ms;
@@ -182,10 +183,8 @@ void paxos_rig_persisted(struct paxos_rig *rig)
     paxos_rig_step(rig, &event);
 }
 
-static const struct paxos_message *find(const struct paxos_message *messages,
-                                        uint32_t count,
-                                        uint32_t type,
-                                        uint32_t to)
+static const struct paxos_message *
+find(const struct paxos_message *messages, uint32_t count, uint32_t type, uint32_t to)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (messages[i].type == type && messages[i].to == to) {
@@ -222,8 +221,7 @@ bool paxos_rig_has_traced(const struct paxos_rig *rig, uint32_t kind)
 
 void paxos_rig_promise(struct paxos_rig *rig, struct paxos_ballot ballot)
 {
-    struct paxos_message message =
-        paxos_rig_message(PAXOS_PREPARE, ballot.node - 1, rig);
+    struct paxos_message message = paxos_rig_message(PAXOS_PREPARE, ballot.node - 1, rig);
     message.ballot = ballot;
     paxos_rig_receive(rig, &message);
     paxos_rig_persisted(rig);
@@ -288,8 +286,8 @@ void paxos_rig_take_over(struct paxos_rig *rig)
             }
         }
         struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
-        rig->now_ms = rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms
-                                                           : rig->now_ms;
+        rig->now_ms =
+            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
         paxos_rig_step(rig, &tick);
     }
     CHECK(rig->view.role == PAXOS_PREPARING);

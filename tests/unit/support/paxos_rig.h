@@ -41,7 +41,8 @@ struct paxos_entry paxos_rig_entry(cs_slot slot, uint64_t value);
 struct paxos_digest paxos_rig_chain(cs_slot slot, uint64_t first);
 
 /* A message from another seat, its header as that member would write it. */
-struct paxos_message paxos_rig_message(uint32_t type, uint32_t from, struct paxos_rig *rig);
+struct paxos_message
+paxos_rig_message(uint32_t type, uint32_t from, struct paxos_rig *rig);
 /* Puts `count` entries after slot `from` into the message, with values from `value` on. */
 void paxos_rig_fill(struct paxos_rig *rig,
                     struct paxos_message *message,
