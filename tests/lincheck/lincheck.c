@@ -110,24 +110,66 @@ static uint32_t find_pure(const struct lincheck *lincheck, const struct search *
     return NO_OPERATION;
 }
 
+/* Lower: of less use at another time. */
+static uint32_t usefulness_of(const struct lincheck_operation *operation)
+{
+    switch ((enum lincheck_condition)operation->condition) {
+    case LINCHECK_IF_REVISION:
+        return 0;
+    case LINCHECK_IF_ABSENT:
+    case LINCHECK_IF_EXISTS:
+        return 1;
+    case LINCHECK_ALWAYS:
+        return 2;
+    }
+    return 2;
+}
+
+/* Both may act in `state`: is `other` the one to be spent? */
+static bool stands_in(const struct lincheck_operation *other,
+                      const struct lincheck_operation *operation,
+                      const struct register_state *state,
+                      bool is_earlier)
+{
+    uint32_t usefulness = usefulness_of(operation);
+    uint32_t other_usefulness = usefulness_of(other);
+    bool is_nameless = state->is_present && state->revision == LINCHECK_NOT_TOLD;
+    if (other->kind != operation->kind) {
+        return false;
+    }
+    if (is_nameless && (usefulness == 0 || other_usefulness == 0)) {
+        // What it would name the state is a difference.
+        bool is_same = other->condition_revision == operation->condition_revision;
+        return usefulness == other_usefulness && is_same && is_earlier;
+    }
+    return other_usefulness < usefulness ||
+           (other_usefulness == usefulness && is_earlier);
+}
+
 /*
- * Of anonymous operations that do the same and may come now, any may stand for the
- * others, so only the first invoked is tried: else k of them make 2^k sets of no
+ * Of anonymous operations that may act now with the same effect one stands for the others:
+ * the least useful later, then the first invoked. Else k of them make 2^k sets of no
  * difference.
  */
-static bool has_stand_in(const struct lincheck *lincheck, uint32_t candidate)
+static bool has_stand_in(const struct lincheck *lincheck,
+                         uint32_t candidate,
+                         const struct register_state *state)
 {
-    const struct lincheck_operation *operation = &lincheck->key[candidate];
+    bool is_earlier = true;
+    struct register_state ignored;
     uint32_t at = lincheck->entries[lincheck->entry_count].next;
-    while (lincheck->entries[at].operation != candidate) {
+    while (at != lincheck->entry_count && !lincheck->entries[at].is_return) {
         uint32_t other = lincheck->entries[at].operation;
-        const struct lincheck_operation *earlier = &lincheck->key[other];
-        if (lincheck->is_anonymous[other] && earlier->kind == operation->kind &&
-            earlier->condition == operation->condition &&
-            earlier->condition_revision == operation->condition_revision) {
+        at = lincheck->entries[at].next;
+        if (other == candidate) {
+            is_earlier = false;
+        } else if (lincheck->is_anonymous[other] &&
+                   stands_in(&lincheck->key[other], &lincheck->key[candidate], state,
+                             is_earlier) &&
+                   register_step(&lincheck->revisions, &lincheck->key[other], state,
+                                 &ignored)) {
             return true;
         }
-        at = lincheck->entries[at].next;
     }
     return false;
 }
@@ -186,9 +228,10 @@ static uint32_t find_next(const struct lincheck *lincheck,
     while (at != lincheck->entry_count && !lincheck->entries[at].is_return) {
         uint32_t candidate = lincheck->entries[at].operation;
         at = lincheck->entries[at].next;
-        if ((lincheck->is_anonymous[candidate] && has_stand_in(lincheck, candidate)) ||
-            !register_step(&lincheck->revisions, &lincheck->key[candidate],
-                           &search->state, &after)) {
+        if (!register_step(&lincheck->revisions, &lincheck->key[candidate],
+                           &search->state, &after) ||
+            (lincheck->is_anonymous[candidate] &&
+             has_stand_in(lincheck, candidate, &search->state))) {
             continue;
         }
         uint32_t turn = turn_of(lincheck, candidate, leading, &after);

@@ -63,7 +63,7 @@ struct lincheck_operation {
     uint64_t value;    // PUT: what it writes; FOUND: what it saw
     uint64_t revision; // CREATED, UPDATED, FOUND: the key's; REFUSED: found, 0 absent;
                        // DELETED: a hint where to look first, else not used
-    uint64_t version;  // CREATED, UPDATED, FOUND: the key's
+    uint64_t version;  // CREATED, UPDATED, FOUND: the key's; REFUSED: as found, if any
 };
 
 enum lincheck_verdict {

@@ -123,8 +123,8 @@ static bool is_executed_put(const struct lincheck_operation *operation)
 }
 
 /*
- * A write without an answer whose value somebody read has the revision that he was
- * told.
+ * A write without an answer whose value somebody read has the revision and version that
+ * he was told.
  */
 static void name_unanswered_writes(const struct lincheck *lincheck,
                                    struct lincheck_operation *operations)
@@ -137,15 +137,20 @@ static void name_unanswered_writes(const struct lincheck *lincheck,
             continue;
         }
         write->revision = LINCHECK_NOT_TOLD;
+        write->version = LINCHECK_NOT_TOLD;
         for (uint32_t j = 0; j < lincheck->key_count; j++) {
             const struct lincheck_operation *read = &operations[j];
             if (read->outcome == LINCHECK_FOUND && read->value == write->value) {
                 lincheck->is_anonymous[i] = false;
                 write->revision = read->revision;
+                write->version = read->version;
             }
             if (write->revision != LINCHECK_NOT_TOLD) {
                 break;
             }
+        }
+        if (lincheck->is_anonymous[i]) {
+            write->value = UINT64_MAX; // nobody read it: all such states are one
         }
     }
 }

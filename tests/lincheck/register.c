@@ -15,6 +15,11 @@ static bool is_known(const struct register_revisions *revisions, uint64_t revisi
     return low < revisions->known_count && revisions->known[low] == revision;
 }
 
+static bool is_told(uint64_t claim, uint64_t truth)
+{
+    return claim == LINCHECK_NOT_TOLD || claim == truth;
+}
+
 /* A nameless write may turn out to have `revision`, if that is nobody else's. */
 static bool may_be_revision(const struct register_revisions *revisions,
                             const struct register_state *state,
@@ -59,9 +64,7 @@ static bool put_step(const struct lincheck_operation *operation,
     out_state->value = operation->value;
     out_state->revision = operation->revision;
     out_state->version = creates ? 1 : state->version + 1;
-    return operation->outcome == LINCHECK_UNKNOWN ||
-           operation->version == LINCHECK_NOT_TOLD ||
-           operation->version == out_state->version;
+    return is_told(operation->version, out_state->version);
 }
 
 /* The refusal names the state's revision where no answer did before. */
@@ -77,6 +80,9 @@ static bool refused_step(const struct register_revisions *revisions,
         operation->condition == LINCHECK_IF_EXISTS ||
         (operation->condition == LINCHECK_IF_REVISION &&
          operation->revision == operation->condition_revision)) {
+        return false;
+    }
+    if (!is_told(operation->version, state->version)) {
         return false;
     }
     if (operation->revision == LINCHECK_NOT_TOLD) {
@@ -115,16 +121,12 @@ bool register_is_pure(const struct lincheck_operation *operation)
            operation->outcome == LINCHECK_ABSENT;
 }
 
-static bool is_told(uint64_t claim, uint64_t truth)
-{
-    return claim == LINCHECK_NOT_TOLD || claim == truth;
-}
-
 static bool refusal_is_explained(const struct lincheck_operation *operation,
                                  const struct register_state *state)
 {
     uint64_t found = state->is_present ? state->revision : 0;
-    if (found == LINCHECK_NOT_TOLD || !is_told(operation->revision, found)) {
+    if (found == LINCHECK_NOT_TOLD || !is_told(operation->revision, found) ||
+        (state->is_present && !is_told(operation->version, state->version))) {
         return false;
     }
     switch ((enum lincheck_condition)operation->condition) {

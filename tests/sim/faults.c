@@ -136,8 +136,10 @@ static void hint_falsely(struct world *world)
 static void slow_disk(struct world *world, struct node *node)
 {
     struct random *random = &world->fault_random;
-    logging_slow_down(world, node, (uint32_t)random_skewed(random, 2, 500),
-                      random_skewed(random, 100 * MS, 3 * SECOND));
+    // One draw a statement: arguments are evaluated in any order.
+    uint32_t times = (uint32_t)random_skewed(random, 2, 500);
+    uint64_t for_us = random_skewed(random, 100 * MS, 3 * SECOND);
+    logging_slow_down(world, node, times, for_us);
 }
 
 static void strike_process(struct world *world, enum fault_kind kind)

@@ -120,9 +120,9 @@ static cs_slot held_of(const struct judge *judge, const struct shadow_log *log)
 }
 
 /*
- * Slots of the ballot's log that a quorum has durably held with that accepted ballot (I2).
- * Not all at one moment: a vote stands although its node has gone on since. Entries fetched
- * as decided (A8) are no votes: they are not in the ballot's log.
+ * Slots of the ballot's log that a quorum has durably held with that accepted ballot
+ * (I2). Not all at one moment: a vote stands although its node has gone on since.
+ * Entries fetched as decided (A8) are no votes: they are not in the ballot's log.
  */
 static cs_slot chosen_of(const struct world *world, const struct ballot_fact *fact)
 {

@@ -37,7 +37,8 @@ static void make_whole(struct world *world, struct node *node)
 {
     struct sim_clock *clock = &node->clock;
     node->crash_plan = CRASH_NOT;
-    sim_disk_fail_next(node->disk, SIM_DISK_ANY, UINT64_MAX, EIO); // none that will strike
+    sim_disk_fail_next(node->disk, SIM_DISK_ANY, UINT64_MAX,
+                       EIO); // none that will strike
     if (node->is_stopping) {
         node_crash(world, node, false); // its supervisor would not wait for ever
     }

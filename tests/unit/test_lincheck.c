@@ -199,12 +199,17 @@ static void takes_a_refusal_as_a_read_of_the_revision(void **state)
     refused.condition = LINCHECK_IF_ABSENT;
     refused.outcome = LINCHECK_REFUSED;
     refused.revision = 20;
+    refused.version = 2;
     ASSERT_VERDICT(LINCHECK_PASSED, put(1, 2, 1, 1), put(3, 4, 2, 2), refused);
     refused.revision = 10;
     ASSERT_VERDICT(LINCHECK_VIOLATED, put(1, 2, 1, 1), put(3, 4, 2, 2), refused);
     // An unanswered write may be the one it found, unless a read names that one
     // otherwise.
     refused.revision = 33;
+    ASSERT_VERDICT(LINCHECK_PASSED, put(1, 2, 1, 1), unanswered_put(3, 3), refused);
+    refused.version = 3;
+    ASSERT_VERDICT(LINCHECK_VIOLATED, put(1, 2, 1, 1), unanswered_put(3, 3), refused);
+    refused.version = NOT_TOLD;
     ASSERT_VERDICT(LINCHECK_PASSED, put(1, 2, 1, 1), unanswered_put(3, 3), refused);
     ASSERT_VERDICT(LINCHECK_VIOLATED, put(1, 2, 1, 1), unanswered_put(3, 3), refused,
                    get(7, 8, 3));
@@ -332,7 +337,7 @@ abandon_open(struct history *history, const uint32_t *current, const uint32_t *p
 static void make_good(uint64_t *seed, struct history *history, uint32_t count)
 {
     struct model model = {0};
-    uint32_t current[CLIENTS];
+    uint32_t current[CLIENTS] = {0};
     uint32_t phase[CLIENTS] = {
         0}; // 0 idle, 1 invoked, 2 acted; its operation is current[]
     uint64_t time = 0;

@@ -89,7 +89,8 @@ static bool carry_out(const struct lincheck_operation *operation,
     }
     if (answer == LINCHECK_REFUSED) {
         return is_blind ||
-               is_answer(operation->revision, now->is_present ? now->revision : 0);
+               (is_answer(operation->revision, now->is_present ? now->revision : 0) &&
+                (!now->is_present || is_answer(operation->version, now->version)));
     }
     if (answer == LINCHECK_FOUND) {
         return operation->value == now->value &&
@@ -235,7 +236,7 @@ static struct lincheck_operation draw_claim(uint64_t *seed, uint32_t index)
     if (operation.kind == LINCHECK_PUT) {
         operation.outcome = (uint32_t)draw(seed, 3);
         operation.revision = 10 * operation.value;
-        operation.version = draw(seed, 2) == 0 ? NOT_TOLD : 1 + draw(seed, 2);
+        operation.version = draw(seed, 2) == 0 ? NOT_TOLD : 1 + draw(seed, 3);
         operation.condition = (uint32_t)draw(seed, 4);
         if (operation.condition != LINCHECK_ALWAYS && draw(seed, 3) == 0) {
             operation.outcome = LINCHECK_REFUSED;

@@ -1,5 +1,6 @@
 /*
- * The acceptor's rules, one a test: promises (P1), Accept (A3), acknowledgements (A4), decided (A6).
+ * The acceptor's rules, one a test: promises (P1), Accept (A3), acknowledgements (A4),
+ * decided (A6).
  */
 #include "unit/support/paxos_rig.h"
 

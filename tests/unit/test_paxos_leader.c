@@ -1,6 +1,6 @@
 /*
- * Phase 1 and 2 from the proposer's side: which log is the best (P2), what decides (A5), the window
- * (A7), when it gives up (A10).
+ * Phase 1 and 2 from the proposer's side: which log is the best (P2), what decides
+ * (A5), the window (A7), when it gives up (A10).
  */
 #include "unit/support/paxos_rig.h"
 

@@ -1,6 +1,6 @@
 /*
- * The log in memory: chains, the ring and its room, the walk that compares a message with the own
- * log, staging.
+ * The log in memory: chains, the ring and its room, the walk that compares a message
+ * with the own log, staging.
  */
 #include "paxos/core.h"
 #include "unit/support/paxos_rig.h"
@@ -22,7 +22,10 @@ struct fixture {
     struct paxos_message message;
 };
 
-/* A log of `length` entries with the values 1, 2, ...; all durable, the first `decided` decided. */
+/*
+ * A log of `length` entries with the values 1, 2, ...; all durable, the first `decided`
+ * decided.
+ */
 static void make_log(struct fixture *fixture, cs_slot length, cs_slot decided)
 {
     static const struct paxos_recovered FRESH;

@@ -1,5 +1,6 @@
 /*
- * Pure rules: the order of ballots, the sizes of quorums, the largest slot a quorum reaches.
+ * Pure rules: the order of ballots, the sizes of quorums, the largest slot a quorum
+ * reaches.
  */
 #include "paxos/core.h"
 

@@ -1,5 +1,6 @@
 /*
- * How a follower takes over a leader's log (A2): the flip to a = b, what it fetches, what it refuses.
+ * How a follower takes over a leader's log (A2): the flip to a = b, what it fetches,
+ * what it refuses.
  */
 #include "unit/support/paxos_rig.h"
 
@@ -27,7 +28,10 @@ static struct paxos_message sync_in_part(struct paxos_rig *rig,
     return message;
 }
 
-/* What a Fetch under the ballot brings: `count` entries after `from`, values from `value` on. */
+/*
+ * What a Fetch under the ballot brings: `count` entries after `from`, values from
+ * `value` on.
+ */
 static struct paxos_message entries_under(struct paxos_rig *rig,
                                           struct paxos_ballot ballot,
                                           cs_slot from,

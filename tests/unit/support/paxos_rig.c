@@ -164,6 +164,7 @@ void paxos_rig_receive(struct paxos_rig *rig, const struct paxos_message *messag
 void paxos_rig_wait(struct paxos_rig *rig, uint64_t ms)
 {
     uint64_t until_ms = rig->now_ms + ms;
+    rig->effects = (struct paxos_effects){0};
     struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
     for (int i = 0; i < TICKS_MAX && rig->view.next_tick_ms <= until_ms; i++) {
         rig->now_ms =

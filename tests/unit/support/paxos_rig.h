@@ -1,8 +1,8 @@
 /*
  * paxos_rig.h - one core under test: the other seats are messages that the test writes.
  *
- * The core is a follower of a formed cluster with its gate open, at time 1,000 ms. It is stepped by
- * paxos_step() only; records become durable when the test says so.
+ * The core is a follower of a formed cluster with its gate open, at time 1,000 ms. It is
+ * stepped by paxos_step() only; records become durable when the test says so.
  *
  * Thread: any one at a time.
  */
@@ -25,7 +25,7 @@ struct paxos_rig {
     struct paxos_entry entries[RIG_ENTRIES]; // of the message under way
 };
 
-/* Settings and a disk as C8 leaves it; the test may change both before paxos_rig_start(). */
+/* Settings and a disk as C8 leaves it; a test may change both before the start. */
 void paxos_rig_init(struct paxos_rig *rig, uint32_t seat, uint32_t member_count);
 void paxos_rig_start(struct paxos_rig *rig);
 void paxos_rig_open_gate(struct paxos_rig *rig);
@@ -37,13 +37,13 @@ struct paxos_id paxos_rig_incarnation(uint32_t seat);
 struct paxos_ballot paxos_rig_ballot(uint32_t round, uint32_t seat);
 /* An entry of this slot; `value` stands for its payload. */
 struct paxos_entry paxos_rig_entry(cs_slot slot, uint64_t value);
-/* chain(slot) of a log whose entries have the values first, first + 1, ... from slot 1 on. */
+/* chain(slot) of a log whose values from slot 1 on are first, first + 1, ... */
 struct paxos_digest paxos_rig_chain(cs_slot slot, uint64_t first);
 
 /* A message from another seat, its header as that member would write it. */
 struct paxos_message
 paxos_rig_message(uint32_t type, uint32_t from, struct paxos_rig *rig);
-/* Puts `count` entries after slot `from` into the message, with values from `value` on. */
+/* Puts `count` entries after slot `from` into the message, values from `value` on. */
 void paxos_rig_fill(struct paxos_rig *rig,
                     struct paxos_message *message,
                     cs_slot from,
@@ -52,7 +52,7 @@ void paxos_rig_fill(struct paxos_rig *rig,
 
 void paxos_rig_step(struct paxos_rig *rig, const struct paxos_event *event);
 void paxos_rig_receive(struct paxos_rig *rig, const struct paxos_message *message);
-/* Time passes, in ticks when due; the effects are the last tick's. */
+/* Time passes, in ticks when due; the effects are the last tick's, or none. */
 void paxos_rig_wait(struct paxos_rig *rig, uint64_t ms);
 /* Everything asked for so far is durable. */
 void paxos_rig_persisted(struct paxos_rig *rig);
@@ -70,7 +70,7 @@ void paxos_rig_promise(struct paxos_rig *rig, struct paxos_ballot ballot);
 /* An AcceptSync of the whole log, values 1, 2, ..., to slot `length`. */
 struct paxos_message
 paxos_rig_sync(struct paxos_rig *rig, struct paxos_ballot ballot, cs_slot length);
-/* Promise, sync and durable: a follower of ballot (round, seat 1) with `length` entries. */
+/* Promise, sync and durable: a follower of that ballot with `length` entries. */
 void paxos_rig_follow(struct paxos_rig *rig, struct paxos_ballot ballot, cs_slot length);
 /* Accept of `count` entries after the own log. */
 struct paxos_message paxos_rig_accept(struct paxos_rig *rig,

@@ -1,0 +1,422 @@
+/*
+ * Ballot leader election (2.6): who is happy, who takes over, who hands over.
+ */
+#include "unit/support/paxos_rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+enum { ROUNDS = 12 };
+
+/* What the other seats answer in each round. silent: nothing. */
+struct answer {
+    bool is_silent;
+    struct paxos_heartbeat_reply reply;
+};
+
+static struct answer unhappy(uint32_t seat)
+{
+    struct answer answer = {.reply = {.my_ballot = paxos_rig_ballot(0, seat)}};
+    return answer;
+}
+
+static uint64_t round_asked(const struct paxos_rig *rig)
+{
+    const struct paxos_message *asked = paxos_rig_sent_now(rig, PAXOS_HEARTBEAT, 1);
+    return asked == NULL ? 0 : asked->heartbeat.round;
+}
+
+static void
+answer_round(struct paxos_rig *rig, uint64_t round, const struct answer *answers)
+{
+    for (uint32_t seat = 1; seat < rig->settings.member_count; seat++) {
+        struct paxos_message message =
+            paxos_rig_message(PAXOS_HEARTBEAT_REPLY, seat, rig);
+        message.heartbeat_reply = answers[seat].reply;
+        message.heartbeat_reply.round = round;
+        if (!answers[seat].is_silent) {
+            paxos_rig_receive(rig, &message);
+        }
+    }
+}
+
+/* Runs rounds in which the others answer so, until it takes over. False: it does not. */
+static bool takes_over(struct paxos_rig *rig, const struct answer *answers)
+{
+    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
+    for (int i = 0; i < 4 * ROUNDS && rig->view.role != PAXOS_PREPARING; i++) {
+        uint64_t round = round_asked(rig);
+        if (round != 0) {
+            answer_round(rig, round, answers);
+        }
+        rig->now_ms =
+            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
+        paxos_rig_step(rig, &tick);
+    }
+    return rig->view.role == PAXOS_PREPARING;
+}
+
+static void node_takes_over_when_a_quorum_is_unhappy(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[2].is_silent = true;
+    assert_true(takes_over(&rig, answers));
+    paxos_rig_fini(&rig);
+}
+
+static void node_does_not_take_over_alone(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[1].is_silent = answers[2].is_silent = true;
+    assert_false(takes_over(&rig, answers));
+    paxos_rig_fini(&rig);
+}
+
+static void gated_voters_do_not_make_a_quorum(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[1].reply.gated = answers[2].reply.gated = 1;
+    assert_false(takes_over(&rig, answers));
+    paxos_rig_fini(&rig);
+}
+
+static void one_happy_voter_holds_everybody_back(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[2].reply.happy = 1; // it hears a leader that we do not
+    answers[2].reply.leader = paxos_rig_ballot(3, 1);
+    assert_false(takes_over(&rig, answers));
+    paxos_rig_fini(&rig);
+}
+
+static void happy_leader_is_followed(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[1].reply.happy = 1;
+    answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
+    assert_false(takes_over(&rig, answers));
+    assert_true(rig.view.happy);
+    assert_int_equal(rig.view.leader_seat, 1);
+    assert_int_equal(rig.view.leader.round, 3);
+    answers[1].is_silent = true; // it is gone
+    assert_true(takes_over(&rig, answers));
+    assert_int_equal(rig.view.promised.round, 4);
+    paxos_rig_fini(&rig);
+}
+
+static void ballots_of_round_zero_never_lead(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[1].reply.happy = 1;
+    assert_false(takes_over(&rig, answers)); // happy, whatever it means
+    assert_int_equal(rig.view.leader_seat, PAXOS_MEMBERS_MAX);
+    assert_int_equal(rig.view.leader.round, 0);
+    paxos_rig_fini(&rig);
+}
+
+static void answers_to_an_earlier_round_do_not_count(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
+    for (int i = 0; i < 4 * ROUNDS; i++) {
+        uint64_t round = round_asked(&rig);
+        if (round > 1) {
+            answer_round(&rig, round - 1, answers);
+        }
+        rig.now_ms =
+            rig.view.next_tick_ms > rig.now_ms ? rig.view.next_tick_ms : rig.now_ms;
+        paxos_rig_step(&rig, &tick);
+    }
+    assert_int_equal(rig.view.role, PAXOS_FOLLOWER);
+    paxos_rig_fini(&rig);
+}
+
+static void promised_ballot_above_the_leaders_makes_unhappy(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_promise(&rig, paxos_rig_ballot(5, 2)); // whose proposer then vanished
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
+    assert_true(takes_over(&rig, answers));
+    assert_int_equal(rig.view.promised.round, 6);
+    paxos_rig_fini(&rig);
+}
+
+static void promiser_gives_its_proposer_time(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_wait(&rig, 300); // past the short rounds of the start
+    paxos_rig_promise(&rig, paxos_rig_ballot(5, 2));
+    assert_true(rig.view.happy); // P1, though nobody has said a word yet
+    assert_int_equal(rig.view.leader_seat, 2);
+    paxos_rig_wait(&rig, 60);
+    assert_true(rig.view.happy);
+    paxos_rig_wait(&rig, 200);
+    assert_false(rig.view.happy);
+    paxos_rig_fini(&rig);
+}
+
+static void ballot_nobody_claims_gives_way_to_the_promised_one(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[2].reply.my_ballot = paxos_rig_ballot(5, 2); // heard of, lost in a crash
+    answers[2].reply.happy = 1;
+    assert_false(takes_over(&rig, answers));
+    assert_int_equal(rig.view.leader.round, 5);
+    paxos_rig_promise(&rig, paxos_rig_ballot(4, 1));
+    answers[1].reply.my_ballot = paxos_rig_ballot(4, 1);
+    answers[1].reply.happy = 1;
+    answers[2] = unhappy(2);
+    assert_false(takes_over(&rig, answers));
+    assert_int_equal(rig.view.leader.round, 4);
+    assert_int_equal(rig.view.leader_seat, 1);
+    paxos_rig_fini(&rig);
+}
+
+static void closed_connection_of_the_leader_shortens_the_rounds(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[1].reply.happy = 1;
+    answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
+    (void)takes_over(&rig, answers);
+    struct paxos_event lost = {.type = PAXOS_EVENT_PEER_LOST, .peer = 2};
+    uint64_t due_ms = rig.view.next_tick_ms;
+    paxos_rig_step(&rig, &lost); // not the leader's: nothing changes
+    assert_int_equal(round_asked(&rig), 0);
+    lost.peer = 1;
+    paxos_rig_step(&rig, &lost);
+    assert_int_not_equal(round_asked(&rig), 0);      // a round begins at once
+    assert_int_equal(rig.view.role, PAXOS_FOLLOWER); // a hint is no verdict
+    assert_true(rig.view.next_tick_ms <= due_ms);
+    assert_false(takes_over(&rig, answers)); // it answers: it was only the connection
+    lost.peer = 99;
+    paxos_rig_step(&rig, &lost);
+    paxos_rig_fini(&rig);
+}
+
+static void resigned_node_never_competes(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_event resign = {.type = PAXOS_EVENT_RESIGN};
+    paxos_rig_step(&rig, &resign);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    assert_false(takes_over(&rig, answers));
+    paxos_rig_fini(&rig);
+}
+
+static void node_whose_sync_hangs_does_not_compete(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_event slow = {.type = PAXOS_EVENT_DISK_SLOW, .sync_us = 1000 * 1000};
+    paxos_rig_step(&rig, &slow);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    assert_false(takes_over(&rig, answers));
+    struct paxos_message message = paxos_rig_message(PAXOS_HEARTBEAT, 1, &rig);
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(
+        paxos_rig_sent_now(&rig, PAXOS_HEARTBEAT_REPLY, 1)->heartbeat_reply.disk_us,
+        UINT32_MAX); // and says so
+    paxos_rig_persisted(&rig);
+    assert_true(takes_over(&rig, answers));
+    paxos_rig_fini(&rig);
+}
+
+static void heartbeats_are_answered_with_durable_claims(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
+    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 2);
+    message.accept.decided = 4;
+    paxos_rig_receive(&rig, &message);
+    message = paxos_rig_message(PAXOS_PREPARE, 2, &rig);
+    message.ballot = paxos_rig_ballot(7, 2);
+    paxos_rig_receive(&rig, &message);
+    message = paxos_rig_message(PAXOS_HEARTBEAT, 1, &rig);
+    message.heartbeat.round = 17;
+    paxos_rig_receive(&rig, &message);
+    const struct paxos_heartbeat_reply *reply =
+        &paxos_rig_sent_now(&rig, PAXOS_HEARTBEAT_REPLY, 1)->heartbeat_reply;
+    assert_int_equal(reply->round, 17);
+    assert_int_equal(reply->durable, 2);
+    assert_int_equal(reply->decided, 2);
+    assert_int_equal(reply->promised.round, 1);
+    paxos_rig_fini(&rig);
+}
+
+static void two_decided_prefixes_that_differ_halt(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
+    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 0);
+    message.accept.decided = 2;
+    paxos_rig_receive(&rig, &message);
+    message = paxos_rig_message(PAXOS_HEARTBEAT_REPLY, 2, &rig);
+    message.heartbeat_reply.decided = 2;
+    message.heartbeat_reply.decided_chain = paxos_rig_chain(2, 1);
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.effects.halt, PAXOS_HALT_NONE);
+    message.heartbeat_reply.decided_chain = paxos_rig_chain(2, 8);
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.effects.halt, PAXOS_HALT_DIVERGED);
+    assert_int_equal(rig.effects.halt_peer, 2);
+    paxos_rig_fini(&rig);
+}
+
+/* ---- handing over (E6, E8) ---- */
+
+static void handover_is_taken_only_from_the_promised_leader(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
+    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_message message = paxos_rig_message(PAXOS_HANDOVER, 2, &rig);
+    message.ballot = ballot;
+    paxos_rig_receive(&rig, &message); // from another seat
+    message = paxos_rig_message(PAXOS_HANDOVER, 1, &rig);
+    message.ballot = paxos_rig_ballot(2, 1);
+    paxos_rig_receive(&rig, &message); // of another ballot
+    message.ballot = ballot;
+    message.handover.target = 2;
+    paxos_rig_receive(&rig, &message); // to another heir
+    assert_int_equal(rig.view.role, PAXOS_FOLLOWER);
+    message.handover.target = 0;
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.view.role, PAXOS_PREPARING); // no happiness is asked about
+    assert_int_equal(rig.view.promised.round, 2);
+    paxos_rig_fini(&rig);
+}
+
+static void resigning_leader_waits_until_the_heir_holds_everything(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_lead(&rig);
+    struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 0);
+    paxos_rig_receive(&rig, &message);
+    (void)paxos_rig_propose(&rig);
+    struct paxos_event resign = {.type = PAXOS_EVENT_RESIGN};
+    paxos_rig_step(&rig, &resign);
+    assert_true(paxos_rig_has_traced(&rig, PAXOS_TRACE_HANDOVER));
+    assert_null(paxos_rig_sent_now(&rig, PAXOS_HANDOVER, 1));
+    assert_int_equal(paxos_rig_propose(&rig), 0);
+    assert_int_equal(rig.effects.refusal, PAXOS_REFUSED_HANDING_OVER);
+    message = paxos_rig_accepted_from(&rig, 1, 1);
+    paxos_rig_receive(&rig, &message);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_HANDOVER, 1));
+    paxos_rig_fini(&rig);
+}
+
+static void handover_that_nobody_takes_ends_by_itself(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_lead(&rig);
+    struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 0);
+    paxos_rig_receive(&rig, &message);
+    struct paxos_event slow = {.type = PAXOS_EVENT_DISK_SLOW, .sync_us = 1000 * 1000};
+    paxos_rig_step(&rig, &slow);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    bool is_handing_over = false;
+    for (int i = 0; i < 200 && !is_handing_over; i++) {
+        paxos_rig_wait(&rig, 1);
+        is_handing_over = paxos_rig_has_traced(&rig, PAXOS_TRACE_HANDOVER);
+        if (round_asked(&rig) != 0 && !is_handing_over) {
+            answer_round(&rig, round_asked(&rig), answers);
+        }
+    }
+    assert_true(is_handing_over);
+    assert_false(rig.view.can_propose);
+    paxos_rig_persisted(&rig); // the disk is well again
+    paxos_rig_wait(&rig, 1200);
+    assert_int_equal(rig.view.role, PAXOS_LEADER);
+    assert_true(rig.view.can_propose);
+    paxos_rig_fini(&rig);
+}
+
+static void leader_stays_when_nobody_is_fit_to_follow_it(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_lead(&rig); // seat 1 never acknowledged anything
+    struct paxos_event resign = {.type = PAXOS_EVENT_RESIGN};
+    paxos_rig_step(&rig, &resign);
+    assert_false(paxos_rig_has_traced(&rig, PAXOS_TRACE_HANDOVER));
+    assert_true(rig.view.can_propose);
+    paxos_rig_fini(&rig);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(node_takes_over_when_a_quorum_is_unhappy),
+        cmocka_unit_test(node_does_not_take_over_alone),
+        cmocka_unit_test(gated_voters_do_not_make_a_quorum),
+        cmocka_unit_test(one_happy_voter_holds_everybody_back),
+        cmocka_unit_test(happy_leader_is_followed),
+        cmocka_unit_test(ballots_of_round_zero_never_lead),
+        cmocka_unit_test(answers_to_an_earlier_round_do_not_count),
+        cmocka_unit_test(promised_ballot_above_the_leaders_makes_unhappy),
+        cmocka_unit_test(promiser_gives_its_proposer_time),
+        cmocka_unit_test(ballot_nobody_claims_gives_way_to_the_promised_one),
+        cmocka_unit_test(closed_connection_of_the_leader_shortens_the_rounds),
+        cmocka_unit_test(resigned_node_never_competes),
+        cmocka_unit_test(node_whose_sync_hangs_does_not_compete),
+        cmocka_unit_test(heartbeats_are_answered_with_durable_claims),
+        cmocka_unit_test(two_decided_prefixes_that_differ_halt),
+        cmocka_unit_test(handover_is_taken_only_from_the_promised_leader),
+        cmocka_unit_test(resigning_leader_waits_until_the_heir_holds_everything),
+        cmocka_unit_test(handover_that_nobody_takes_ends_by_itself),
+        cmocka_unit_test(leader_stays_when_nobody_is_fit_to_follow_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
