@@ -38,7 +38,9 @@ mkdir -p "$work/data"
 
 inside() { local i=$1; shift; ip netns exec "$tag-$i" "$@"; }
 for i in 0 1 2; do
-    inside "$i" "$consens" server --config "$work/cut.cfg" --node "n$i" >"$work/node-$i.log" 2>&1 &
+    # exec: the pid is the server's own, so that it is the server that is ended.
+    (exec ip netns exec "$tag-$i" "$consens" server --config "$work/cut.cfg" --node "n$i") \
+        >"$work/node-$i.log" 2>&1 &
     pids[i]=$!
 done
 ask() { # node path [curl options]
