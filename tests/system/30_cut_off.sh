@@ -4,8 +4,12 @@
 
 tag=cs$$
 cleanup_net() {
-    local i
-    for i in 0 1 2; do ip netns del "$tag-$i" 2>/dev/null; done
+    local i pid
+    for i in 0 1 2; do
+        # Everything that still runs in the namespace is this script's own.
+        for pid in $(ip netns pids "$tag-$i" 2>/dev/null); do kill -KILL "$pid"; done
+        ip netns del "$tag-$i" 2>/dev/null
+    done
     ip netns del "$tag-hub" 2>/dev/null
 }
 trap 'cleanup_net; finish; exit $?' EXIT
