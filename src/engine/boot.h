@@ -7,6 +7,7 @@
 #ifndef CONSENS_ENGINE_BOOT_H
 #define CONSENS_ENGINE_BOOT_H
 
+#include "base/poll_set.h"
 #include "config/settings.h"
 #include "engine/replica.h"
 #include "handoff/handoff.h"
@@ -25,6 +26,15 @@ enum engine_exit { // sysexits.h
     ENGINE_EXIT_DISK_FAILED = 74, // EX_IOERR
 };
 
+struct engine_input {
+    struct poll_set set;
+    uint32_t log; // members of the set
+    uint32_t handoff;
+    uint32_t frames; // from other nodes; they and the monitors: not for a node alone
+    uint32_t first_monitor; // each tells of one closed connection
+    uint32_t monitor_count;
+};
+
 struct engine {
     const struct settings *settings;
     const char *seat_names[SETTINGS_NODES_MAX];
@@ -37,7 +47,8 @@ struct engine {
     struct replica *replica;
     struct peers *peers; // NULL: one node alone
     struct handoff_server *handoff;
-    int wake_fd; // eventfd: engine_ask_stop()
+    struct engine_input input; // filled in by the engine's thread
+    int wake_fd;               // eventfd: engine_ask_stop()
     atomic_bool is_asked_to_stop;
     pthread_t thread;
     bool has_thread;

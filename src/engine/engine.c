@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include <zmq.h>
 
 enum {
     DRAIN_MAX = 1024,   // items of one kind taken in one turn
@@ -17,14 +16,6 @@ enum {
     STOP_PATIENCE_MS =
         2000, // SIGTERM: clients are served and leadership handed over so long
     HALT_TEXT_BYTES = 1024,
-};
-
-enum {
-    POLL_WAKE,
-    POLL_LOG,
-    POLL_HANDOFF,
-    POLL_FRAMES,
-    POLL_ITEMS = 3 + PEERS_SOCKETS_MAX
 };
 
 static struct replica_ports ports_of(struct engine *engine);
@@ -118,6 +109,7 @@ static void append_log(void *context, struct cs_view records)
 {
     struct engine *engine = context;
     wal_thread_append(engine->wal_thread, records);
+    poll_set_ask(&engine->input.set, engine->input.log);
 }
 
 static void read_log(void *context,
@@ -129,12 +121,14 @@ static void read_log(void *context,
 {
     struct engine *engine = context;
     wal_thread_read(engine->wal_thread, first, last, max_entries, max_bytes, cookie);
+    poll_set_ask(&engine->input.set, engine->input.log);
 }
 
 static void answer(void *context, uint64_t client, const struct reply *reply)
 {
     struct engine *engine = context;
     handoff_answer(engine->handoff, client, reply);
+    poll_set_ask(&engine->input.set, engine->input.handoff);
 }
 
 static void trace(void *context, const struct paxos_trace *trace)
@@ -212,6 +206,7 @@ static void take_completion(struct engine *engine, struct wal_completion *comple
     }
 }
 
+/* Each drains a socket that has news; DRAIN_MAX items, and the rest in the next turn. */
 static void drain_log(struct engine *engine)
 {
     struct wal_completion completion = {0};
@@ -221,15 +216,20 @@ static void drain_log(struct engine *engine)
         }
         take_completion(engine, &completion);
     }
+    poll_set_ask(&engine->input.set, engine->input.log);
 }
 
 static void drain_frames(struct engine *engine)
 {
     uint64_t now_ms = clock_now_ms();
     struct cs_view frame = {0};
-    for (int i = 0; i < DRAIN_MAX && peers_receive(engine->peers, &frame); i++) {
+    for (int i = 0; i < DRAIN_MAX; i++) {
+        if (!peers_receive(engine->peers, &frame)) {
+            return;
+        }
         replica_on_frame(engine->replica, frame, now_ms);
     }
+    poll_set_ask(&engine->input.set, engine->input.frames);
 }
 
 static void drain_lost(struct engine *engine)
@@ -252,73 +252,54 @@ static void drain_requests(struct engine *engine)
         }
         replica_on_request(engine->replica, client, request, now_ms);
     }
+    poll_set_ask(&engine->input.set, engine->input.handoff);
 }
 
-struct poll_set {
-    zmq_pollitem_t items[POLL_ITEMS];
-    int count;
-};
-
-static void fill_poll_set(struct engine *engine, struct poll_set *out_set)
+static bool has_lost_peers(const struct engine_input *input)
 {
-    void *sockets[PEERS_SOCKETS_MAX] = {0};
-    uint32_t peer_sockets =
-        engine->peers != NULL ? peers_sockets(engine->peers, sockets) : 0;
-    *out_set = (struct poll_set){.count = POLL_FRAMES + (int)peer_sockets};
-    out_set->items[POLL_WAKE].fd = engine->wake_fd;
-    out_set->items[POLL_LOG].socket = wal_thread_socket(engine->wal_thread);
-    out_set->items[POLL_HANDOFF].socket = handoff_server_socket(engine->handoff);
-    for (uint32_t i = 0; i < peer_sockets; i++) {
-        out_set->items[POLL_FRAMES + i].socket = sockets[i];
-    }
-    for (int i = 0; i < out_set->count; i++) {
-        out_set->items[i].events = ZMQ_POLLIN;
-    }
-}
-
-static bool has_lost_peers(const struct poll_set *set)
-{
-    for (int i = POLL_FRAMES + 1; i < set->count; i++) {
-        if (set->items[i].revents != 0) {
+    for (uint32_t i = 0; i < input->monitor_count; i++) {
+        if (poll_set_is_ready(&input->set, input->first_monitor + i)) {
             return true;
         }
     }
     return false;
 }
 
-static void take_in(struct engine *engine, const struct poll_set *set)
+static void take_in(struct engine *engine)
 {
-    // Sockets are tried even if the poll did not name them: meanwhile something may have
-    // come, and asking costs less than another poll. Durable tokens first: they free the
-    // window.
-    drain_log(engine);
+    const struct engine_input *input = &engine->input;
+    // Durable tokens first: they free the window.
+    if (poll_set_is_ready(&input->set, input->log) ||
+        wal_thread_is_slow(engine->wal_thread)) {
+        drain_log(engine);
+    }
     if (engine->exit_code != ENGINE_EXIT_OK) {
         return;
     }
-    if (engine->peers != NULL) {
+    if (engine->peers != NULL && poll_set_is_ready(&input->set, input->frames)) {
         drain_frames(engine);
-        if (has_lost_peers(set)) {
-            drain_lost(engine);
-        }
     }
-    drain_requests(engine);
+    if (has_lost_peers(input)) {
+        drain_lost(engine);
+    }
+    if (poll_set_is_ready(&input->set, input->handoff)) {
+        drain_requests(engine);
+    }
 }
 
-static void wait_for_input(struct engine *engine, struct poll_set *set)
+static void wait_for_input(struct engine *engine)
 {
     uint64_t now_ms = clock_now_ms();
     uint64_t next_ms = replica_next_tick_ms(engine->replica);
     uint64_t wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
-    wait_ms = wait_ms < POLL_MAX_MS ? wait_ms : POLL_MAX_MS;
-    // An interrupted wait is a wait that ended early.
-    (void)zmq_poll(set->items, set->count, (long)wait_ms);
+    poll_set_wait(&engine->input.set, wait_ms < POLL_MAX_MS ? wait_ms : POLL_MAX_MS);
 }
 
-static void turn(struct engine *engine, struct poll_set *set)
+static void turn(struct engine *engine)
 {
     struct replica *replica = engine->replica;
-    wait_for_input(engine, set);
-    take_in(engine, set);
+    wait_for_input(engine);
+    take_in(engine);
     if (engine->exit_code != ENGINE_EXIT_OK) {
         return; // after a failed write nothing more is acknowledged (I22)
     }
@@ -356,12 +337,30 @@ static bool may_end(struct engine *engine, uint64_t *stop_at_ms)
     return replica_is_drained(engine->replica) || now_ms >= *stop_at_ms;
 }
 
+static void listen_to_all(struct engine *engine)
+{
+    struct engine_input *input = &engine->input;
+    (void)poll_set_add_descriptor(&input->set, engine->wake_fd);
+    input->log = poll_set_add_socket(&input->set, wal_thread_socket(engine->wal_thread));
+    input->handoff =
+        poll_set_add_socket(&input->set, handoff_server_socket(engine->handoff));
+    if (engine->peers == NULL) {
+        return;
+    }
+    void *sockets[PEERS_SOCKETS_MAX] = {0};
+    input->monitor_count = peers_sockets(engine->peers, sockets) - 1;
+    input->frames = poll_set_add_socket(&input->set, sockets[0]);
+    input->first_monitor = input->frames + 1;
+    for (uint32_t i = 0; i < input->monitor_count; i++) {
+        (void)poll_set_add_socket(&input->set, sockets[i + 1]);
+    }
+}
+
 static void *run(void *context)
 {
     struct engine *engine = context;
-    struct poll_set set;
     uint64_t stop_at_ms = 0;
-    fill_poll_set(engine, &set);
+    listen_to_all(engine);
     replica_on_tick(engine->replica, clock_now_ms());
     while (engine->exit_code == ENGINE_EXIT_OK) {
         if (replica_halt(engine->replica) != PAXOS_HALT_NONE) {
@@ -370,7 +369,7 @@ static void *run(void *context)
                    may_end(engine, &stop_at_ms)) {
             break;
         } else {
-            turn(engine, &set);
+            turn(engine);
         }
     }
     return NULL;

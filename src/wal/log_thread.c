@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <zmq.h>
 
-enum { DRAIN_MAX = 4096, POLL_ITEMS = 2, NO_TIME_MS = -1 };
+enum { DRAIN_MAX = 4096 };
 
 /* ---- telling ----------------------------------------------------------------------- */
 
@@ -254,7 +254,10 @@ static void drain_helper(struct log_thread *log)
     zmq_msg_t message;
     struct frame frame = {0};
     CHECK(zmq_msg_init(&message) == 0);
-    if (log->is_preparing && frame_receive(log->helper, &message, &frame)) {
+    bool may_hold =
+        log->is_preparing || poll_set_is_ready(&log->input, log->helper_member);
+    if (may_hold && frame_receive(log->helper, &message, &frame)) {
+        CHECK(log->is_preparing);
         CHECK(frame.kind == FRAME_PREPARED);
         struct frame_prepared prepared = frame_take_prepared(frame.body);
         take_segment(log, &prepared);
@@ -300,8 +303,8 @@ static bool do_one(struct log_thread *log)
     return false;
 }
 
-/* How long nothing is due; NO_TIME_MS: until a message comes. */
-static long idle_ms(const struct log_thread *log)
+/* How long nothing is due; UINT64_MAX: until a message comes. */
+static uint64_t idle_ms(const struct log_thread *log)
 {
     uint64_t next_ms = UINT64_MAX;
     if (!log->has_failed && log->sync_at_ms > 0) {
@@ -315,20 +318,19 @@ static long idle_ms(const struct log_thread *log)
         next_ms = log->retry_at_ms;
     }
     if (next_ms == UINT64_MAX) {
-        return NO_TIME_MS;
+        return UINT64_MAX;
     }
     uint64_t now_ms = clock_now_ms();
-    return next_ms > now_ms ? (long)(next_ms - now_ms) : 0;
+    return next_ms > now_ms ? next_ms - now_ms : 0;
 }
 
 static void wait_for_message(struct log_thread *log)
 {
-    zmq_pollitem_t items[POLL_ITEMS] = {
-        {.socket = log->engine, .events = ZMQ_POLLIN},
-        {.socket = log->helper, .events = ZMQ_POLLIN},
-    };
-    // An interrupted wait is a wait that ended early.
-    (void)zmq_poll(items, POLL_ITEMS, idle_ms(log));
+    poll_set_ask(&log->input, log->engine_member); // answers went out on it
+    if (log->is_preparing) {
+        poll_set_ask(&log->input, log->helper_member); // an order did
+    }
+    poll_set_wait(&log->input, idle_ms(log));
 }
 
 /* The helper answers before it is stopped: its answer needs this end of the pair. */
@@ -336,7 +338,7 @@ static void stop_helper(struct log_thread *log)
 {
     while (log->is_preparing) {
         zmq_pollitem_t item = {.socket = log->helper, .events = ZMQ_POLLIN};
-        (void)zmq_poll(&item, 1, NO_TIME_MS);
+        (void)zmq_poll(&item, 1, -1);
         drain_helper(log);
     }
     frame_send(log->helper, FRAME_STOP, view_of(NULL, 0));
@@ -345,6 +347,8 @@ static void stop_helper(struct log_thread *log)
 void *log_thread_run(void *context)
 {
     struct log_thread *log = context;
+    log->engine_member = poll_set_add_socket(&log->input, log->engine);
+    log->helper_member = poll_set_add_socket(&log->input, log->helper);
     wal_leave_preparing(log->wal);
     tell_room(log);
     if (!log->has_told_room) {

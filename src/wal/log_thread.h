@@ -8,6 +8,8 @@
 
 #include "wal/frames.h"
 
+#include "base/poll_set.h"
+
 #include <stdatomic.h>
 
 enum { LOG_THREAD_READS_MAX = 64 }; // waiting between blocks; one more is served at once
@@ -16,6 +18,9 @@ struct log_thread {
     struct wal *wal;
     void *engine; // socket
     void *helper; // socket
+    struct poll_set input;
+    uint32_t engine_member; // of input
+    uint32_t helper_member;
     struct wal_settings settings;
     uint32_t interval_ms;
     _Atomic uint64_t *sync_started_us;             // 0: none is in flight

@@ -162,26 +162,33 @@ void wal_thread_read(struct wal_thread *thread,
 }
 
 /*
- * A sync in flight for another 100 ms (E6): seen from here, so that a hung disk cannot
- * hide it.
+ * The begin of a sync that has been in flight for another 100 ms (E6); 0: there is none.
+ * Seen from here, so that a hung disk cannot hide it.
  */
-static bool notice_slow(struct wal_thread *thread, struct wal_completion *out_completion)
+static uint64_t slow_since_us(const struct wal_thread *thread)
 {
     uint64_t started_us = atomic_load(&thread->sync_started_us);
+    uint64_t told_us = started_us == thread->slow_started_us ? thread->slow_told_us : 0;
+    bool is_slow =
+        started_us != 0 && clock_now_us() - started_us >= told_us + WAL_SLOW_US;
+    return is_slow ? started_us : 0;
+}
+
+bool wal_thread_is_slow(const struct wal_thread *thread)
+{
+    return slow_since_us(thread) != 0;
+}
+
+static bool notice_slow(struct wal_thread *thread, struct wal_completion *out_completion)
+{
+    uint64_t started_us = slow_since_us(thread);
     if (started_us == 0) {
         return false;
     }
-    if (started_us != thread->slow_started_us) {
-        thread->slow_started_us = started_us;
-        thread->slow_told_us = 0;
-    }
-    uint64_t taken_us = clock_now_us() - started_us;
-    if (taken_us < thread->slow_told_us + WAL_SLOW_US) {
-        return false;
-    }
-    thread->slow_told_us = taken_us;
-    *out_completion =
-        (struct wal_completion){.kind = WAL_COMPLETION_SLOW, .sync_us = taken_us};
+    thread->slow_started_us = started_us;
+    thread->slow_told_us = clock_now_us() - started_us;
+    *out_completion = (struct wal_completion){.kind = WAL_COMPLETION_SLOW,
+                                              .sync_us = thread->slow_told_us};
     return true;
 }
 

@@ -67,7 +67,9 @@ void wal_thread_read(struct wal_thread *thread,
                      uint32_t max_entries,
                      uint64_t max_bytes,
                      uint64_t cookie);
-/* False when none is there. Call at least each 50 ms: SLOW is seen here. */
+/* Whether a sync in flight for long is still to be told: no frame wakes anybody for it. */
+bool wal_thread_is_slow(const struct wal_thread *thread);
+/* False when none is there. */
 bool wal_thread_receive(struct wal_thread *thread, struct wal_completion *out_completion);
 /* Finishes what is queued, syncs, closes. */
 void wal_thread_stop(struct wal_thread **thread);
