@@ -424,12 +424,13 @@ struct paxos_settings {
     uint64_t nonce;                   // random, of this process; never 0
     uint64_t seed;                    // of the jitter generator
     uint64_t now_ms;
-    uint32_t heartbeat_ms;    // T_hb, 50
-    uint32_t resend_ms;       // 100
-    uint32_t stall_ms;        // T_stall, 1,000
-    uint32_t read_retry_ms;   // T_qr, 150
-    uint32_t window_entries;  // W (A7): slots proposed and not decided; >= 1
-    uint64_t window_bytes;    // the same in payload bytes; one entry always fits
+    uint32_t heartbeat_ms;      // T_hb, 50
+    uint32_t idle_heartbeat_ms; // of a group where nothing happens; 0: as heartbeat_ms
+    uint32_t resend_ms;         // 100
+    uint32_t stall_ms;          // T_stall, 1,000
+    uint32_t read_retry_ms;     // T_qr, 150
+    uint32_t window_entries;    // W (A7): slots proposed and not decided; >= 1
+    uint64_t window_bytes;      // the same in payload bytes; one entry always fits
     uint32_t ring_entries;    // power of two >= 4 x window_entries: slots kept in memory
     uint64_t ring_bytes;      // payload bytes kept for decided slots in the ring
     uint32_t message_entries; // of one Accept, AcceptSync chunk; >= 1

@@ -12,6 +12,7 @@
 
 enum {
     READY_SEGMENTS = 2,   // PAXOS 4.2
+    IDLE_BEATS = 4,       // of a cluster where nothing happens
     RESEND_BEATS = 2,     // 2.14, in heartbeats of 50 ms: 100 ms,
     STALL_BEATS = 20,     // 1 s,
     READ_RETRY_BEATS = 3, // 150 ms
@@ -173,6 +174,7 @@ static void fill_core_settings(const struct engine *engine,
         .seed = entropy_draw_u64(),
         .now_ms = clock_now_ms(),
         .heartbeat_ms = settings->heartbeat_ms,
+        .idle_heartbeat_ms = IDLE_BEATS * settings->heartbeat_ms,
         .resend_ms = RESEND_BEATS * settings->heartbeat_ms,
         .stall_ms = STALL_BEATS * settings->heartbeat_ms,
         .read_retry_ms = READ_RETRY_BEATS * settings->heartbeat_ms,

@@ -472,8 +472,20 @@ static void receive_tick(struct paxos_core *core)
     }
 }
 
+/* Anything but time, the disk and what nodes say to each other all the time. */
+static bool is_activity(const struct paxos_event *event)
+{
+    if (event->type == PAXOS_EVENT_MESSAGE) {
+        return event->message->type > PAXOS_HEARTBEAT_REPLY;
+    }
+    return event->type != PAXOS_EVENT_TICK && event->type != PAXOS_EVENT_PERSISTED;
+}
+
 static void receive_event(struct paxos_core *core, const struct paxos_event *event)
 {
+    if (is_activity(event)) {
+        election_note_activity(core);
+    }
     switch ((enum paxos_event_type)event->type) {
     case PAXOS_EVENT_TICK:
         break;

@@ -25,6 +25,7 @@ enum {
     PROMISE_GRACE_ROUNDS = 2, // P1: rounds a promiser stays happy without a reason
     FAST_ROUNDS = 4,  // rounds shortened at start and when the leader's connection closed
     FAST_DIVISOR = 5, // ... to T_hb / 5
+    IDLE_ROUNDS = 8,  // quiet rounds before they become longer
     CHUNKS_PER_STEP = 4,            // messages with entries to one peer in one step
     RESEND_DIVISOR = 2,             // resend timers are looked at twice a resend_ms
     SYNC_SAMPLES = 5,               // E6: syncs remembered
@@ -203,6 +204,7 @@ struct election {
     uint32_t unhappy_rounds;
     uint32_t grace_rounds;
     uint32_t fast_rounds;
+    uint32_t quiet_rounds; // since anything but heartbeats came
     uint64_t round;
     uint64_t round_end_ms;
     uint32_t heard_now; // masks of seats
@@ -389,6 +391,8 @@ void gate_note(struct paxos_core *core, uint32_t seat, struct paxos_watermark sh
 
 /* ---- election.c ---- */
 void election_tick(struct paxos_core *core);
+/* Something happens: rounds are as short as they should be. */
+void election_note_activity(struct paxos_core *core);
 void election_receive_heartbeat(struct paxos_core *core,
                                 const struct paxos_message *message);
 void election_receive_reply(struct paxos_core *core, const struct paxos_message *message);

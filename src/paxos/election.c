@@ -132,14 +132,47 @@ static bool should_take_over(const struct paxos_core *core)
     return count >= core_quorum_promise(core);
 }
 
+/*
+ * Nobody waits for anything, so that a failure noticed later hurts nobody: heartbeats are
+ * most of what an idle node costs. Resend timers, looked at when rounds end, have nothing
+ * to do either.
+ */
+static bool is_idle(const struct paxos_core *core)
+{
+    const struct election *election = &core->election;
+    return core->role >= PAXOS_FOLLOWER && core->role != PAXOS_PREPARING &&
+           election->is_happy && election->grace_rounds == 0 &&
+           election->quiet_rounds >= IDLE_ROUNDS && !core->staging.is_active &&
+           core->log.decided == core->log.length;
+}
+
+static uint32_t round_length_ms(struct paxos_core *core)
+{
+    const struct paxos_settings *settings = &core->settings;
+    struct election *election = &core->election;
+    if (election->fast_rounds > 0) {
+        election->fast_rounds--;
+        return settings->heartbeat_ms / FAST_DIVISOR + 1;
+    }
+    bool is_long = settings->idle_heartbeat_ms > settings->heartbeat_ms && is_idle(core);
+    return is_long ? settings->idle_heartbeat_ms : settings->heartbeat_ms;
+}
+
+void election_note_activity(struct paxos_core *core)
+{
+    struct election *election = &core->election;
+    uint64_t end_ms = core->now_ms + core->settings.heartbeat_ms;
+    election->quiet_rounds = 0;
+    if (election->round_end_ms > end_ms && core->settings.idle_heartbeat_ms > 0) {
+        election->round_end_ms = end_ms;
+    }
+}
+
 static void start_round(struct paxos_core *core)
 {
     struct election *election = &core->election;
-    uint32_t length_ms = core->settings.heartbeat_ms;
-    if (election->fast_rounds > 0) {
-        election->fast_rounds--;
-        length_ms = length_ms / FAST_DIVISOR + 1;
-    }
+    uint32_t length_ms = round_length_ms(core);
+    election->quiet_rounds += election->quiet_rounds < IDLE_ROUNDS;
     election->round++;
     // Up to a tenth longer, so that two candidates do not stay in step.
     election->round_end_ms =

@@ -71,6 +71,7 @@ static void draw_core(struct swarm *swarm, struct random *random)
 {
     struct paxos_settings *core = &swarm->core;
     core->heartbeat_ms = 50;
+    core->idle_heartbeat_ms = (uint32_t)random_between(random, 0, 4) * 50;
     core->resend_ms = 100;
     core->stall_ms = 1000;
     core->read_retry_ms = 150;

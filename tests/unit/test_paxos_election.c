@@ -229,6 +229,54 @@ static void closed_connection_of_the_leader_shortens_the_rounds(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* Rounds of a happy follower, answered in full; how long the last whole one was. */
+static uint64_t happy_round_ms(struct paxos_rig *rig, int rounds)
+{
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
+    uint64_t length_ms = 0;
+    uint64_t begun_ms = rig->now_ms;
+    answers[1].reply.happy = 1;
+    answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
+    for (int i = 0; i < rounds;) {
+        rig->now_ms =
+            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
+        paxos_rig_step(rig, &tick);
+        uint64_t round = round_asked(rig);
+        if (round > 0) {
+            length_ms = rig->now_ms - begun_ms;
+            begun_ms = rig->now_ms;
+            answer_round(rig, round, answers);
+            i++;
+        }
+    }
+    return length_ms;
+}
+
+static void rounds_are_longer_while_nothing_happens(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_init(&rig, 0, 3);
+    rig.settings.idle_heartbeat_ms = 200;
+    paxos_rig_start(&rig);
+    paxos_rig_open_gate(&rig);
+    (void)happy_round_ms(&rig, 4); // the short rounds of the start
+    assert_in_range(happy_round_ms(&rig, 2), 50, 55);
+    assert_in_range(happy_round_ms(&rig, 12), 200, 220);
+    // A client comes: the round under way is cut short, and the next ones are short.
+    struct paxos_event read = {.type = PAXOS_EVENT_READ};
+    paxos_rig_step(&rig, &read);
+    assert_in_range(happy_round_ms(&rig, 1), 1, 50);
+    assert_in_range(happy_round_ms(&rig, 2), 50, 55);
+    assert_in_range(happy_round_ms(&rig, 12), 200, 220);
+    // The leader falls silent: the first unhappy round ends, and short ones follow.
+    paxos_rig_wait(&rig, 420);
+    assert_false(rig.view.happy);
+    assert_in_range(rig.view.next_tick_ms, rig.now_ms, rig.now_ms + 55);
+    paxos_rig_fini(&rig);
+}
+
 static void resigned_node_never_competes(void **state)
 {
     (void)state;
@@ -409,6 +457,7 @@ int main(void)
         cmocka_unit_test(promiser_gives_its_proposer_time),
         cmocka_unit_test(ballot_nobody_claims_gives_way_to_the_promised_one),
         cmocka_unit_test(closed_connection_of_the_leader_shortens_the_rounds),
+        cmocka_unit_test(rounds_are_longer_while_nothing_happens),
         cmocka_unit_test(resigned_node_never_competes),
         cmocka_unit_test(node_whose_sync_hangs_does_not_compete),
         cmocka_unit_test(heartbeats_are_answered_with_durable_claims),
