@@ -444,7 +444,7 @@ struct paxos_recovered {
     struct paxos_ballot accepted;
     cs_slot decided; // hint; <= length
     cs_slot length;
-    uint64_t block; // last durable block number
+    uint64_t block; // number of the last durable block with records
     uint64_t token; // last token used; the next record gets token + 1
     cs_slot base;   // tail holds slots base+1 .. length; base < decided,
                     // or 0 if nothing is decided (base's log time is lost)

@@ -41,7 +41,8 @@ struct wal {
     struct superblock superblock; // the last value read or written
     struct superblock_file superblock_file;
     uint64_t boot;
-    uint64_t block; // number of the last block
+    uint64_t block;        // number of the last block
+    uint64_t record_block; // of the last one that holds records
     uint64_t synced_block;
     struct cs_digest digest; // of the last block
     struct wal_segment segment;

@@ -407,7 +407,9 @@ static void describe(const struct wal *wal, struct wal_recovery *out)
     out->core.accepted = state->accepted;
     out->core.decided = state->decided;
     out->core.length = state->length;
-    out->core.block = wal->block;
+    // Peers remember it (G2). Every start adds an empty block: counted, a disk that went
+    // back in time would catch up with their memory by being started often enough.
+    out->core.block = MUTANT_IS(120) ? wal->block : wal->record_block;
     out->core.token = state->token;
     memcpy(out->core.watermarks, state->watermarks, sizeof out->core.watermarks);
 }

@@ -384,6 +384,7 @@ wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commi
     uint64_t offset = wal->segment.offset - block_disk_bytes(records.bytes);
     wal_note_entries(wal, records, wal->segment.number, offset);
     wal->state = after;
+    wal->record_block = wal->block;
     wal->wants_seal = true;
     if (has_state && !MUTANT_IS(53)) {
         status = wal_write_superblock(wal);

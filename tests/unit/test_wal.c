@@ -2,7 +2,7 @@
  * The log on a simulated disk: what is committed is read back, before and after a
  * restart.
  */
-#include "wal/wal.h"
+#include "wal/internal.h"
 
 #include "support/log_fixture.h"
 
@@ -24,7 +24,7 @@ static void new_directory_is_fresh_and_in_its_first_boot(void **state)
     assert_int_equal(fixture->recovery.boot, 1);
     assert_int_equal(fixture->recovery.incarnation.high, 11);
     assert_int_equal(fixture->recovery.core.length, 0);
-    assert_int_equal(fixture->recovery.core.block, 1);
+    assert_int_equal(fixture->recovery.core.block, 0); // none with records
     assert_null(fixture->recovery.core.tail);
     assert_true(wal_has_room(fixture->wal));
 }
@@ -110,6 +110,24 @@ static void what_was_committed_survives_power_loss(void **state)
     assert_int_equal(fixture->recovery.core.decided, fixture->twin->decided);
     log_fixture_assert_log(fixture, 7);
     assert_true(fixture->recovery.core.block > 50);
+}
+
+/* Else a disk that went back in time would catch up with what peers remember (G2). */
+static void starting_again_and_again_counts_for_no_block(void **state)
+{
+    struct log_fixture *fixture = *state;
+    log_fixture_open(fixture);
+    log_fixture_append(fixture, 1, 100);
+    uint64_t block = fixture->wal->block;
+    for (int i = 0; i < 3; i++) {
+        log_fixture_crash(fixture);
+        log_fixture_assert_recovered(fixture);
+        assert_int_equal(fixture->recovery.core.block, block);
+    }
+    log_fixture_append(fixture, 1, 100);
+    log_fixture_crash(fixture);
+    log_fixture_assert_recovered(fixture);
+    assert_int_equal(fixture->recovery.core.block, block + 4);
 }
 
 static void replaced_suffixes_read_as_replaced(void **state)
@@ -285,6 +303,7 @@ int main(void)
         TEST(committed_entries_are_read_back),
         TEST(several_records_make_one_block),
         TEST(what_was_committed_survives_power_loss),
+        TEST(starting_again_and_again_counts_for_no_block),
         TEST(replaced_suffixes_read_as_replaced),
         TEST(a_log_may_be_cut_without_new_entries),
         TEST(slices_keep_to_their_limits),
