@@ -195,6 +195,11 @@ static void meet(struct paxos_core *core, const struct paxos_hello_reply *reply)
         core_halt(core, PAXOS_HALT_WIPED, reply->author);
         return;
     }
+    // Back in time to before it had a Config (G2): else it would wait for one for ever.
+    if (remembers_more(core, &reply->seen) && !MUTANT_IS(121)) {
+        core_halt(core, PAXOS_HALT_AMNESIA, reply->author);
+        return;
+    }
     struct peer *peer = &core->peers[reply->author];
     peer->met_incarnation = reply->author_incarnation;
     peer->has_met = id_is_none(reply->author_cluster_id);

@@ -334,6 +334,20 @@ static void meet(struct paxos_rig *rig, uint32_t author)
     paxos_rig_receive(rig, &message);
 }
 
+static void who_forgot_even_its_configuration_has_gone_back_in_time(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    make_fresh(&rig, 0);
+    struct paxos_message message = hello_reply(&rig, 1);
+    message.hello_reply.seen.boot = rig.settings.boot;
+    paxos_rig_receive(&rig, &message); // it has a Config of ours that is on its way to us
+    assert_int_equal(rig.effects.halt, PAXOS_HALT_NONE);
+    message.hello_reply.seen.block = 7;
+    assert_halts(&rig, &message, PAXOS_HALT_AMNESIA);
+    paxos_rig_fini(&rig);
+}
+
 /* A message of the forming protocol about this configuration. */
 static struct paxos_message form(struct paxos_rig *rig,
                                  uint32_t type,
@@ -510,6 +524,7 @@ int main(void)
         cmocka_unit_test(whoever_remembers_more_of_a_node_ends_it),
         cmocka_unit_test(what_a_peer_remembers_may_equal_what_the_disk_has),
         cmocka_unit_test(open_gate_still_hears_of_amnesia),
+        cmocka_unit_test(who_forgot_even_its_configuration_has_gone_back_in_time),
         cmocka_unit_test(node_with_another_incarnation_of_its_seat_is_wiped),
         cmocka_unit_test(two_nonces_alive_under_one_boot_are_twins),
         cmocka_unit_test(nonce_of_an_earlier_boot_is_no_twin),
