@@ -36,6 +36,14 @@ static bool is_chosen(const struct world *world, cs_slot slot, struct paxos_dige
     return slot <= chosen->length && digest_is(shadow_chain(chosen, slot), chain);
 }
 
+/* G1, G2: whose disk was lost takes no part in any decision. */
+static bool is_vote(uint32_t type)
+{
+    return type == PAXOS_PREPARE || type == PAXOS_PROMISE || type == PAXOS_ACCEPT_SYNC ||
+           type == PAXOS_ACCEPT || type == PAXOS_ACCEPTED || type == PAXOS_ROUND_ACK ||
+           type == PAXOS_READ_REPLY || type == PAXOS_HANDOVER;
+}
+
 static void judge_header(struct world *world,
                          const struct node *node,
                          const struct paxos_message *message)
@@ -43,6 +51,9 @@ static void judge_header(struct world *world,
     if (message->from != node->seat || message->boot != node->boot) {
         fail(world, node, "I10", message,
              "it carries another seat or boot than its sender's");
+    }
+    if (node->loss != LOSS_NONE && is_vote(message->type)) {
+        fail(world, node, "I19", message, "its disk was lost, and it votes");
     }
 }
 

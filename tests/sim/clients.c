@@ -283,6 +283,7 @@ static void
 finish_probe(struct world *world, struct node *node, const struct operation *operation)
 {
     struct liveness *liveness = &world->liveness;
+    liveness->probe_answered[node->seat] = true;
     if (operation->status == CS_CREATED || operation->status == CS_UPDATED) {
         liveness->probe_done[node->seat] = true;
     } else if (!liveness->probe_done[node->seat]) {

@@ -25,6 +25,8 @@ static const char *const names[FAULT_KINDS] = {
     [FAULT_SLOW_DISK] = "slow-disk",
     [FAULT_DISK_ERROR] = "disk-error",
     [FAULT_FALSE_PEER_LOST] = "false-peer-lost",
+    [FAULT_WIPE] = "wipe",
+    [FAULT_ROLL_BACK] = "roll-back",
 };
 
 const char *faults_name(uint32_t kind)
@@ -108,6 +110,11 @@ static void bend_clock(struct world *world, struct node *node, bool is_frozen)
                 node->seat, node->clock.change);
 }
 
+static void advance_clock(struct world *world, struct node *node)
+{
+    clock_jump(world, node, random_skewed(&world->fault_random, MS, 20 * SECOND));
+}
+
 static void break_disk(struct world *world, struct node *node)
 {
     static const int errors[] = {EIO, EIO, ENOSPC, SIM_DISK_SHORT_WRITE};
@@ -142,6 +149,17 @@ static void slow_disk(struct world *world, struct node *node)
     logging_slow_down(world, node, times, for_us);
 }
 
+/* An image is kept first; once its disk has gone on it is put back. */
+static void roll_back(struct world *world, struct node *node)
+{
+    bool is_old = node->image.is_kept && random_permille(&world->fault_random, 700);
+    if (!is_old) {
+        atlas_keep_image(world, node);
+    } else {
+        (void)atlas_roll_back(world, node);
+    }
+}
+
 static void strike_process(struct world *world, enum fault_kind kind)
 {
     struct random *random = &world->fault_random;
@@ -165,7 +183,6 @@ static void strike_process(struct world *world, enum fault_kind kind)
 
 static void strike(struct world *world, enum fault_kind kind)
 {
-    struct random *random = &world->fault_random;
     switch (kind) {
     case FAULT_CRASH:
     case FAULT_CRASH_LEADER:
@@ -202,7 +219,7 @@ static void strike(struct world *world, enum fault_kind kind)
         bend_clock(world, draw_node(world), kind == FAULT_CLOCK_FREEZE);
         return;
     case FAULT_CLOCK_JUMP:
-        clock_jump(world, draw_node(world), random_skewed(random, MS, 20 * SECOND));
+        advance_clock(world, draw_node(world));
         return;
     case FAULT_SLOW_DISK:
         slow_disk(world, draw_node(world));
@@ -212,6 +229,12 @@ static void strike(struct world *world, enum fault_kind kind)
         return;
     case FAULT_FALSE_PEER_LOST:
         hint_falsely(world);
+        return;
+    case FAULT_WIPE:
+        (void)atlas_wipe(world, draw_node(world));
+        return;
+    case FAULT_ROLL_BACK:
+        roll_back(world, draw_node(world));
         return;
     case FAULT_KINDS:
         break;

@@ -288,6 +288,7 @@ void judge_recovery(struct world *world,
     }
     settle(world, node, core->token);
     shadow_crash(shadow);
+    memcpy(node->remembered, core->watermarks, sizeof node->remembered);
     const struct shadow_log *log = &shadow->durable;
     bool is_same = compare(core->promised, log->promised) == 0 &&
                    compare(core->accepted, log->accepted) == 0 &&
@@ -397,6 +398,11 @@ void judge_turn(struct world *world, struct node *node)
 {
     struct paxos_view view = replica_view(node->replica);
     uint32_t halt = replica_halt(node->replica);
+    if (halt != PAXOS_HALT_NONE && atlas_explains_halt(world, node, halt)) {
+        TRACE(world, node, "halts: %s", paxos_halt_name(halt));
+        world->stats->halts[halt]++;
+        return;
+    }
     if (halt != PAXOS_HALT_NONE) {
         report_fail(world, "halt", node, view.decided, view.promised,
                     "halts (%s), shown by n%u, though no disk was damaged",
@@ -418,8 +424,10 @@ void judge_acked(struct world *world, struct node *node)
     uint32_t count = 0;
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         const struct shadow_log *log = &world->nodes[i].shadow.durable;
-        count += slot <= log->length && slot <= chosen->length &&
-                 digest_is(shadow_chain(log, slot), shadow_chain(chosen, slot));
+        // A disk that was lost may have held its copy: one that was, is no longer asked.
+        bool is_held = slot <= log->length && slot <= chosen->length &&
+                       digest_is(shadow_chain(log, slot), shadow_chain(chosen, slot));
+        count += is_held || slot <= world->nodes[i].lost_length;
     }
     if (count < paxos_quorum_accept(world->swarm.node_count)) {
         report_fail(world, "I9", node, slot, no_ballot,

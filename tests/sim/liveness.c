@@ -16,18 +16,32 @@ enum liveness_shape {
     LIVENESS_SHAPES,
 };
 
-enum { STAR_PERMILLE = 150 };
+enum { STAR_PERMILLE = 150, ADMITTED_PERMILLE = 700 };
 
+static uint32_t count_bits(uint32_t mask)
+{
+    uint32_t count = 0;
+    for (; mask != 0; mask &= mask - 1) {
+        count++;
+    }
+    return count;
+}
+
+/* Of the nodes whose disks are whole any quorum, or more. */
 static uint32_t draw_core(struct world *world)
 {
     struct random *random = &world->fault_random;
     uint32_t count = world->swarm.node_count;
-    uint32_t wanted =
-        (uint32_t)random_between(random, paxos_quorum_promise(count), count);
-    uint32_t mask = (1u << count) - 1;
-    while (wanted < count) {
+    uint32_t mask = atlas_whole_mask(world);
+    uint32_t left = count_bits(mask);
+    uint32_t least = paxos_quorum_promise(count);
+    if (left <= least) {
+        return mask;
+    }
+    uint32_t wanted = (uint32_t)random_between(random, least, left);
+    while (left > wanted) {
         uint32_t out = (uint32_t)random_below(random, count);
-        wanted += mask >> out & 1;
+        left -= mask >> out & 1;
         mask &= ~(1u << out);
     }
     return mask;
@@ -62,6 +76,21 @@ static void leave_out(struct world *world, struct node *node, enum liveness_shap
     }
 }
 
+/* Who has lost its disk knocks at everybody's door: it must say so, and disturb nobody. */
+static void admit_lost(struct world *world, enum liveness_shape shape)
+{
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        struct node *node = &world->nodes[i];
+        node->halt_count = 0;
+        bool is_admitted = node->loss != LOSS_NONE && shape != LIVENESS_REST_DOWN &&
+                           random_permille(&world->fault_random, ADMITTED_PERMILLE);
+        if (is_admitted) {
+            shapes_join(world, i);
+            world->liveness.must_halt[i] = true;
+        }
+    }
+}
+
 void liveness_begin(struct world *world)
 {
     struct random *random = &world->fault_random;
@@ -70,7 +99,8 @@ void liveness_begin(struct world *world)
     world->network.loss_permille = 0;
     enum liveness_shape shape = (enum liveness_shape)random_below(random, LIVENESS_STAR);
     world->liveness.core_mask = draw_core(world);
-    if (count >= 3 && random_permille(random, STAR_PERMILLE)) {
+    bool is_complete = atlas_whole_mask(world) == (1u << count) - 1;
+    if (count >= 3 && is_complete && random_permille(random, STAR_PERMILLE)) {
         shape = LIVENESS_STAR;
         world->liveness.core_mask = (1u << count) - 1;
         shapes_star(world, (uint32_t)random_below(random, count));
@@ -78,6 +108,7 @@ void liveness_begin(struct world *world)
         shapes_core(world, world->liveness.core_mask,
                     shape == LIVENESS_REST_HALF_CONNECTED);
     }
+    admit_lost(world, shape);
     world->stats->liveness_shapes[shape]++;
     TRACE(world, NULL, "liveness core=%x shape=%d", world->liveness.core_mask,
           (int)shape);
@@ -117,9 +148,39 @@ static bool can_reach(const struct world *world, uint32_t seat, const struct nod
             !world->network.links[leader->seat][seat].is_cut);
 }
 
+/* More was lost than a cluster can bear: still everybody answers, or says why not. */
+static void judge_honesty(struct world *world)
+{
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        const struct node *node = &world->nodes[i];
+        bool is_due = (world->liveness.core_mask >> i & 1) && node->halt_count == 0;
+        if (is_due && (!node->is_up || !world->liveness.probe_answered[i])) {
+            report_fail(world, "L1", node, 0, NO_BALLOT,
+                        "%s, though it has not halted and nothing is wrong with it",
+                        node->is_up ? "does not answer" : "is not up");
+        }
+    }
+    world->liveness.is_judged = true;
+}
+
+static void judge_lost(struct world *world)
+{
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        if (world->liveness.must_halt[i] && world->nodes[i].halt_count == 0) {
+            report_fail(world, "G2", &world->nodes[i], 0, NO_BALLOT,
+                        "its disk was lost, the core hears it, and it has not halted");
+        }
+    }
+}
+
 void liveness_judge(struct world *world)
 {
     uint32_t leader_count = 0;
+    if (world->atlas.went_beyond) {
+        judge_honesty(world);
+        return;
+    }
+    judge_lost(world);
     const struct node *leader = core_leader(world, &leader_count);
     if (leader_count != 1) {
         report_fail(world, "L1", NULL, 0, NO_BALLOT,
@@ -143,8 +204,8 @@ void liveness_trace(struct world *world,
 {
     bool is_change =
         trace->kind == PAXOS_TRACE_TAKE_OVER || trace->kind == PAXOS_TRACE_STEP_DOWN;
-    if (world->liveness.is_judged && (world->liveness.core_mask >> node->seat & 1) &&
-        is_change) {
+    if (world->liveness.is_judged && !world->atlas.went_beyond &&
+        (world->liveness.core_mask >> node->seat & 1) && is_change) {
         report_fail(world, "L4", node, 0, trace->ballot,
                     "%s though nothing is wrong and a leader was there",
                     paxos_trace_name(trace->kind));
@@ -188,6 +249,12 @@ void liveness_end(struct world *world)
 {
     uint32_t leader_count = 0;
     struct node *leader = core_leader(world, &leader_count);
+    if (world->atlas.went_beyond) {
+        if (leader_count == 1) {
+            read_everything(world, leader);
+        }
+        return;
+    }
     if (leader == NULL || leader_count != 1) {
         report_fail(world, "L4", NULL, 0, NO_BALLOT, "%u leaders at the end",
                     leader_count);

@@ -168,6 +168,7 @@ settle_commit(struct world *world, struct node *node, const struct wal_commit *c
     struct log_thread *log = &node->log;
     world->stats->commits++;
     log->last_block = commit->block;
+    atlas_note_durable(node, view_of_buffer(&log->in_flight));
     judge_durable(world, node, commit->token);
     if (node->crash_plan == CRASH_AFTER_COMMIT) {
         TRACE(world, node, "dies after the commit, before anybody knows");

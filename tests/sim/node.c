@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define HALTED_US (500 * MS)
+
 static void send_peer(void *context, uint32_t seat, struct cs_view frame);
 static void append_log(void *context, struct cs_view records);
 static void read_log(void *context,
@@ -34,6 +36,11 @@ void node_reset(struct world *world, struct node *node, uint32_t seat)
     node->is_paused = false;
     node->is_stopping = false;
     node->stays_down = false;
+    node->loss = LOSS_NONE;
+    node->lost_length = 0;
+    node->halt_count = 0;
+    node->image.is_kept = false;
+    memset(node->remembered, 0, sizeof node->remembered);
     node->life = 0;
     node->pause_number = 0;
     node->boot = 0;
@@ -195,6 +202,7 @@ void node_crash(struct world *world, struct node *node, bool is_power_loss)
     node->turn_at_us = NEVER;
     if (!node->stays_down) {
         uint64_t down = random_skewed(&world->fault_random, MS, world->swarm.down_us_max);
+        down += node->halt_count * HALTED_US; // its supervisor waits longer each time
         events_plan(&world->events, world->now_us + down, SIM_RESTART, node->seat,
                     node->life);
     }
@@ -348,6 +356,11 @@ void node_turn(struct world *world, struct node *node)
     }
     replica_flush(node->replica, now_ms);
     judge_turn(world, node);
+    if (replica_halt(node->replica) != PAXOS_HALT_NONE) {
+        node->halt_count++;
+        node_crash(world, node, false); // its supervisor may start it again
+        return;
+    }
     if (node->is_stopping && replica_is_drained(node->replica)) {
         TRACE(world, node, "drained");
         node_crash(world, node, false);

@@ -173,19 +173,22 @@ bool shadow_settle_one(struct shadow *shadow, uint64_t token)
     return true;
 }
 
+void shadow_log_copy(struct shadow_log *to, const struct shadow_log *from)
+{
+    struct paxos_digest *chains = to->chains;
+    size_t capacity = to->chain_capacity;
+    *to = *from;
+    to->chains = chains;
+    to->chain_capacity = capacity;
+    to->length = 0;
+    for (cs_slot slot = 1; slot <= from->length; slot++) {
+        shadow_log_push(to, from->chains[slot]);
+    }
+}
+
 void shadow_crash(struct shadow *shadow)
 {
     shadow->record_first = shadow->record_count;
-    struct shadow_log *memory = &shadow->memory;
-    const struct shadow_log *durable = &shadow->durable;
-    struct paxos_digest *chains = memory->chains;
-    size_t capacity = memory->chain_capacity;
-    *memory = *durable;
-    memory->chains = chains;
-    memory->chain_capacity = capacity;
-    memory->length = 0;
-    for (cs_slot slot = 1; slot <= durable->length; slot++) {
-        shadow_log_push(memory, durable->chains[slot]);
-    }
+    shadow_log_copy(&shadow->memory, &shadow->durable);
     shadow->memory_token = shadow->durable_token;
 }

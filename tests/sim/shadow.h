@@ -74,6 +74,7 @@ cs_slot shadow_common(const struct shadow_log *left, const struct shadow_log *ri
 
 void shadow_log_push(struct shadow_log *log, struct paxos_digest chain);
 void shadow_log_cut(struct shadow_log *log, cs_slot length);
+void shadow_log_copy(struct shadow_log *to, const struct shadow_log *from);
 
 static inline bool digest_is(struct paxos_digest left, struct paxos_digest right)
 {

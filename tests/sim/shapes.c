@@ -211,3 +211,10 @@ void shapes_star(struct world *world, uint32_t hub)
     make_whole(world);
     make_star(world, hub, NODES_MAX);
 }
+
+void shapes_join(struct world *world, uint32_t seat)
+{
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        join(world, seat, i);
+    }
+}

@@ -36,6 +36,10 @@ static void print_world(const struct stats *stats)
     row("node", "starts", stats->starts);
     row("node", "starts with a log", stats->restarts_with_log);
     row("node", "leaderships", stats->leaders);
+    row("node", "disks lost", stats->wiped);
+    row("node", "disks rolled back", stats->rolled_back);
+    row("node", "halts: wiped", stats->halts[PAXOS_HALT_WIPED]);
+    row("node", "halts: amnesia", stats->halts[PAXOS_HALT_AMNESIA]);
 }
 
 static void print_parts(const struct stats *stats)

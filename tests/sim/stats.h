@@ -17,6 +17,7 @@ enum {
     STATS_TRACES_MAX = 32,
     STATS_NODES_MAX = 8,
     STATS_SHAPES_MAX = 8,
+    STATS_HALTS_MAX = 8,
 };
 
 struct stats {
@@ -48,6 +49,9 @@ struct stats {
     uint64_t crashes_in_open;
     uint64_t torn_blocks;
     uint64_t leaders;
+    uint64_t wiped;
+    uint64_t rolled_back;
+    uint64_t halts[STATS_HALTS_MAX];
     uint64_t search_steps;
     uint64_t faults[STATS_FAULTS_MAX];
     uint64_t shapes[STATS_SHAPES_MAX];

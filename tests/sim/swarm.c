@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 
+enum { BEYOND_PERMILLE = 50 };
+
 static void draw_size(struct swarm *swarm, struct random *random);
 static void draw_network(struct swarm *swarm, struct random *random);
 static void draw_disk(struct swarm *swarm, struct random *random);
@@ -101,4 +103,5 @@ static void draw_faults(struct swarm *swarm, struct random *random)
     }
     swarm->fault_every_us = random_skewed(random, 150 * MS, 4 * SECOND);
     swarm->down_us_max = random_skewed(random, 20 * MS, 3 * SECOND);
+    swarm->is_beyond = random_permille(random, BEYOND_PERMILLE);
 }

@@ -9,7 +9,7 @@
  *   clock.c     a node's clock: drifting, jumping, freezing
  *   network.c   frames between nodes
  *   shapes.c    who reaches whom: partitions and the named shapes
- *   faults.c    what goes wrong, and when
+ *   faults.c    what goes wrong, and when; atlas.c what disks may be lost, and what was
  *   clients.c   operations, answers; history.c what must hold of them
  *   judge.c     invariants of the logs; claims.c of what is said in messages
  *   liveness.c  the second phase
@@ -80,6 +80,8 @@ enum fault_kind {
     FAULT_SLOW_DISK,
     FAULT_DISK_ERROR, // EIO or short write, once: the process ends
     FAULT_FALSE_PEER_LOST,
+    FAULT_WIPE,      // a disk is lost, and an empty one put in its place (G1)
+    FAULT_ROLL_BACK, // a disk is put back as it was: an old backup, a machine's snapshot
     FAULT_KINDS,
 };
 
@@ -118,6 +120,7 @@ struct swarm {
     uint64_t fault_every_us; // on average
     uint64_t down_us_max;    // of a crashed node
     bool tells_peer_lost;    // a crash closes connections, and that is heard
+    bool is_beyond;          // more may be lost than the cluster is made to bear
 };
 
 /*
@@ -184,6 +187,21 @@ struct log_thread {
     uint64_t slow_change;
 };
 
+enum loss {
+    LOSS_NONE = 0,
+    LOSS_WIPED,       // the disk is gone: it must say so, and never vote (G1)
+    LOSS_ROLLED_BACK, // it is as it was earlier: likewise (G2)
+};
+
+struct image { // of a disk, as sim_disk_keep_image() has it
+    bool is_kept;
+    struct shadow_log log; // durable then
+    uint64_t token;
+    uint64_t block;
+    uint64_t boot;
+    struct paxos_watermark remembered[NODES_MAX];
+};
+
 enum crash_plan { CRASH_NOT = 0, CRASH_IN_COMMIT, CRASH_AFTER_COMMIT };
 
 struct node {
@@ -191,8 +209,13 @@ struct node {
     bool is_up;
     bool is_paused;
     bool is_stopping;
-    bool stays_down; // liveness: not of the core, off
-    uint64_t life;   // rises with each start and each crash
+    bool stays_down;     // liveness: not of the core, off
+    enum loss loss;      // of what its disk held
+    uint64_t halt_count; // in all lives
+    struct image image;
+    struct paxos_watermark remembered[NODES_MAX]; // of its peers, durably (G3)
+    cs_slot lost_length; // how long its durable log was when it was lost
+    uint64_t life;       // rises with each start and each crash
     uint64_t pause_number;
     uint64_t boot;
     uint64_t starts;
@@ -335,8 +358,14 @@ struct liveness {
     bool is_judged; // the bound is over
     bool was_thin;  // too few operations at the last look
     bool probe_done[NODES_MAX];
-    uint32_t probe[NODES_MAX]; // operation
-    uint32_t leader_changes;   // after it settled
+    bool probe_answered[NODES_MAX]; // well or not
+    bool must_halt[NODES_MAX];      // lost its disk and is heard by the core
+    uint32_t probe[NODES_MAX];      // operation
+    uint32_t leader_changes;        // after it settled
+};
+
+struct atlas {
+    bool went_beyond; // more was lost than the cluster is made to bear
 };
 
 struct violation {
@@ -361,6 +390,7 @@ struct world {
     struct history history;
     struct judge judge;
     struct liveness liveness;
+    struct atlas atlas;
     struct violation violation;
     struct stats *stats; // of all seeds; the caller's
     uint64_t event_count;
@@ -439,11 +469,29 @@ void shapes_named(struct world *world);
 /* Liveness: links among the core are whole; the rest is off or half connected. */
 void shapes_core(struct world *world, uint32_t core_mask, bool is_half_connected);
 void shapes_star(struct world *world, uint32_t hub);
+/* Liveness: this node's links to all others are whole. */
+void shapes_join(struct world *world, uint32_t seat);
 
 /* ---- faults.c ---- */
 void faults_plan_next(struct world *world);
 void faults_strike(struct world *world);
 const char *faults_name(uint32_t kind);
+
+/* ---- atlas.c ---- */
+/* An empty disk in place of the node's; false: that would be more than may be lost. */
+bool atlas_wipe(struct world *world, struct node *node);
+/* An image of the disk is kept, unless its process is down. */
+void atlas_keep_image(struct world *world, struct node *node);
+/* False: there is no image, or not enough others durably remember what it lacks (G3). */
+bool atlas_roll_back(struct world *world, struct node *node);
+/* Records of the node are durable: what they remember of its peers. */
+void atlas_note_durable(struct node *node, struct cs_view records);
+/* May the node halt for this reason? */
+bool atlas_explains_halt(const struct world *world,
+                         const struct node *node,
+                         uint32_t halt);
+/* Nodes that hold all they ever held, a bit a seat. */
+uint32_t atlas_whole_mask(const struct world *world);
 
 /* ---- clients.c ---- */
 void clients_reset(struct world *world);

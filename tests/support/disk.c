@@ -23,6 +23,7 @@ struct handle {
 
 struct sim_disk {
     struct disk_store store;
+    struct disk_store image; // of an earlier time
     uint64_t capacity_bytes;
     bool is_direct;
     bool is_off;
@@ -483,6 +484,7 @@ void sim_disk_reset(struct sim_disk *disk, uint64_t seed)
 void sim_disk_destroy(struct sim_disk **disk)
 {
     disk_store_fini(&(*disk)->store);
+    disk_store_fini(&(*disk)->image);
     free((*disk)->handles);
     free(*disk);
     *disk = NULL;
@@ -516,6 +518,17 @@ bool sim_disk_overwrite(struct sim_disk *disk,
         page->media[(offset + i) % PAGE_BYTES] = ((const uint8_t *)data)[i];
     }
     return true;
+}
+
+void sim_disk_keep_image(struct sim_disk *disk)
+{
+    disk_store_copy_media(&disk->image, &disk->store);
+}
+
+void sim_disk_put_image_back(struct sim_disk *disk)
+{
+    sim_disk_restart(disk);
+    disk_store_copy_media(&disk->store, &disk->image);
 }
 
 bool sim_disk_read_media(const struct sim_disk *disk,

@@ -119,6 +119,13 @@ bool sim_disk_overwrite(struct sim_disk *disk,
                         const void *data,
                         size_t bytes);
 
+/*
+ * An image of the media as they are now (a backup, a snapshot of the machine), in place of
+ * one kept before; and the disk as it was then, for a process that is not running.
+ */
+void sim_disk_keep_image(struct sim_disk *disk);
+void sim_disk_put_image_back(struct sim_disk *disk);
+
 /* Bytes of a file as they are on the media, whatever the cache says (I10). */
 bool sim_disk_read_media(const struct sim_disk *disk,
                          const char *name,

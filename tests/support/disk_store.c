@@ -400,14 +400,44 @@ struct page *disk_store_page(struct disk_store *store, struct inode *inode, size
     return inode->pages[index];
 }
 
-void disk_store_reset(struct disk_store *store, uint64_t seed)
+static void clear(struct disk_store *store)
 {
-    seed_random(store, seed);
     store->cache.count = 0;
     store->media.count = 0;
     store->change_count = 0;
     for (size_t i = 0; i < store->inode_count; i++) {
         free_inode(store, store->inodes[i]);
+    }
+}
+
+void disk_store_reset(struct disk_store *store, uint64_t seed)
+{
+    seed_random(store, seed);
+    clear(store);
+}
+
+static void copy_file(struct disk_store *to, struct inode *copy, const struct inode *file)
+{
+    copy->cache_bytes = file->media_bytes;
+    copy->media_bytes = file->media_bytes;
+    for (size_t i = 0; i < file->page_count; i++) {
+        if (file->pages[i] != NULL && (uint64_t)i * PAGE_BYTES < file->media_bytes) {
+            struct page *page = disk_store_page(to, copy, i);
+            memcpy(page->cache, file->pages[i]->media, PAGE_BYTES);
+            memcpy(page->media, file->pages[i]->media, PAGE_BYTES);
+        }
+    }
+}
+
+void disk_store_copy_media(struct disk_store *to, const struct disk_store *from)
+{
+    clear(to);
+    for (size_t i = 0; i < from->media.count; i++) {
+        const struct name *name = &from->media.names[i];
+        int inode = disk_store_take_inode(to);
+        copy_file(to, to->inodes[inode], from->inodes[name->inode]);
+        put_name(&to->cache, name->text, inode);
+        put_name(&to->media, name->text, inode);
     }
 }
 

@@ -116,6 +116,9 @@ struct page *disk_store_page(struct disk_store *store, struct inode *inode, size
 /* Space taken by files that a name or a handle leads to. */
 uint64_t disk_store_used_bytes(const struct disk_store *store);
 
+/* `to` becomes a disk with the files that `from` has on its media; its chance goes on. */
+void disk_store_copy_media(struct disk_store *to, const struct disk_store *from);
+
 /* Power is lost and comes back; no handle is open. */
 void disk_store_crash(struct disk_store *store);
 

@@ -279,6 +279,26 @@ static void space_is_bounded_and_comes_back(void **state)
 }
 
 /* The same seed and the same calls: the same bytes. */
+static void an_image_put_back_is_the_media_of_its_time(void **state)
+{
+    struct fixture *fixture = *state;
+    begin(fixture, 3);
+    assert_int_equal(write_letter(fixture, 'b', false), PAGE); // in the cache alone
+    sim_disk_keep_image(fixture->disk);
+    assert_int_equal(fixture->files.sync_file(fixture->files.context, fixture->handle),
+                     0);
+    assert_true(fixture->files.open_file(fixture->files.context, "later", true) >= 0);
+    assert_int_equal(fixture->files.sync_directory(fixture->files.context), 0);
+    sim_disk_put_image_back(fixture->disk);
+    read_page(fixture);
+    assert_int_equal(count_sectors(fixture, 'a'), 8);
+    assert_int_equal(fixture->files.open_file(fixture->files.context, "later", false),
+                     -ENOENT);
+    sim_disk_crash(fixture->disk);
+    read_page(fixture);
+    assert_int_equal(count_sectors(fixture, 'a'), 8);
+}
+
 static void chance_is_the_seeds_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -309,6 +329,7 @@ int main(void)
         TEST(a_restart_without_power_loss_keeps_the_cache),
         TEST(a_short_write_takes_a_prefix),
         TEST(space_is_bounded_and_comes_back),
+        TEST(an_image_put_back_is_the_media_of_its_time),
         TEST(chance_is_the_seeds_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
