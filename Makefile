@@ -69,6 +69,12 @@ LOAD_OBJECTS     := $(call objects,loadtest/*.c)
 OBJECTS := $(sort $(SRC_OBJECTS) $(MAIN_OBJECT) $(SIM_OBJECTS) $(SCENARIO_OBJECTS) \
     $(SUPPORT_OBJECTS) $(TEST_OBJECTS) $(LOAD_OBJECTS))
 
+# Files with coverage marks or buggify points (base/marks.h, base/buggify.h), once more with
+# these alive: of the simulator only. Linked before the archive, which then gives the rest.
+PROBED_OBJECTS := $(patsubst %.c,$(B)/probed/%.o, \
+    $(shell grep -lw -e MARK -e MARK_IF -e MARK_ROW -e BUGGIFY src/*/*.c))
+OBJECTS += $(PROBED_OBJECTS)
+
 LIBRARY   := $(B)/libconsens-all.a
 SUPPORT   := $(B)/libtest-support.a
 PROGRAM   := $(if $(MAIN_OBJECT),$(B)/consens)
@@ -114,10 +120,16 @@ $(B)/flags: FORCE
 	@printf '%s\n' '$(COMPILE) $(LINK)' >$@.$$PPID
 	@if cmp -s $@.$$PPID $@; then rm $@.$$PPID; else mv $@.$$PPID $@; fi
 
-$(OBJECTS): $(B)/%.o: %.c $(B)/flags
+$(filter-out $(B)/probed/%,$(OBJECTS)): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	@echo "CC   $< ($(notdir $(B)))"
-	@$(COMPILE) $(if $(filter src/%,$<),,-Itests) -c $< -o $@
+	@$(COMPILE) $(if $(filter src/%,$<),,-Itests) $(if $(filter tests/sim/%,$<),-DPROBES) \
+	    -c $< -o $@
+
+$(PROBED_OBJECTS): $(B)/probed/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo "CC   $< ($(notdir $(B)), probed)"
+	@$(COMPILE) -DPROBES -c $< -o $@
 
 $(LIBRARY): $(SRC_OBJECTS)
 $(SUPPORT): $(SUPPORT_OBJECTS)
@@ -127,7 +139,7 @@ $(LIBRARY) $(SUPPORT):
 	@ar rcs $@ $^
 
 $(B)/consens: $(MAIN_OBJECT) $(LIBRARY)
-$(B)/sim: $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
+$(B)/sim: $(PROBED_OBJECTS) $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
 $(B)/scenarios: $(SCENARIO_OBJECTS) $(SUPPORT) $(LIBRARY)
 $(LOADTESTS): $(B)/loadtest-%: $(B)/loadtest/%.o $(LIBRARY)
 $(B)/consens $(B)/sim $(B)/scenarios $(LOADTESTS):
@@ -148,8 +160,9 @@ MUTANT_SOURCES := $(shell grep -lF 'MUTANT_IS($(MUTANT))' src/*/*.c)
 MUTANT_OBJECTS := $(MUTANT_SOURCES:%.c=$(M)/%.o)
 $(MUTANT_OBJECTS): $(M)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	@$(COMPILE) -DMUTANT=$(MUTANT) -c $< -o $@
-$(M)/sim: $(MUTANT_OBJECTS) $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
+	@$(COMPILE) -DPROBES -DMUTANT=$(MUTANT) -c $< -o $@
+$(M)/sim: $(MUTANT_OBJECTS) $(filter-out $(MUTANT_OBJECTS:$(M)/%=$(B)/probed/%), \
+    $(PROBED_OBJECTS)) $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
 	@$(if $(MUTANT_OBJECTS),,echo "no src/*/*.c has MUTANT_IS($(MUTANT))" >&2; exit 1)
 	@$(LINK) -o $@ $^ $(LIBS)
 -include $(MUTANT_OBJECTS:.o=.d)

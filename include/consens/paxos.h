@@ -435,6 +435,7 @@ struct paxos_settings {
     uint64_t ring_bytes;      // payload bytes kept for decided slots in the ring
     uint32_t message_entries; // of one Accept, AcceptSync chunk; >= 1
     uint64_t message_bytes;   // the same in payload bytes; one entry always fits
+    const uint64_t *buggify;  // tests only: set of base/buggify.h, the caller's; or NULL
 };
 
 /* What recovery found. All zero for a fresh directory. */

@@ -127,7 +127,9 @@ static void pack(struct replica *replica, const struct paxos_message *message)
 static void hold(struct replica *replica, uint32_t seat, uint64_t token)
 {
     struct held_frames *held = &replica->held;
-    if (held->count == HELD_FRAMES_MAX) {
+    bool is_dropped =
+        BUGGIFY(replica->settings.core.buggify, HELD_DROPPED) && (token & 3) == 0;
+    if (is_dropped || held->count == HELD_FRAMES_MAX) {
         return; // lost, as any frame may be: the core repeats
     }
     struct held_frame *frame = &held->ring[(held->first + held->count) % HELD_FRAMES_MAX];
@@ -147,6 +149,11 @@ static void send_all(struct replica *replica)
         pack(replica, message);
         ports->send_peer(ports->context, message->to,
                          view_of_buffer(&replica->frame_bytes));
+        if (message->type > PAXOS_HEARTBEAT_REPLY &&
+            BUGGIFY(replica->settings.core.buggify, SEND_TWICE)) {
+            ports->send_peer(ports->context, message->to,
+                             view_of_buffer(&replica->frame_bytes));
+        }
     }
     uint64_t token = effects->after_sync_token;
     bool is_durable = token <= replica->view.durable_token || MUTANT_IS(62);

@@ -54,8 +54,9 @@ static bool may_forward(const struct replica *replica)
 static void send_forward(struct replica *replica)
 {
     struct forwarding *forwarding = &replica->forwarding;
+    bool is_alone = BUGGIFY(replica->settings.core.buggify, FORWARD_ONE);
     const struct batch_limits limits = {
-        .commands = replica->settings.batch_commands_max,
+        .commands = is_alone ? 1 : replica->settings.batch_commands_max,
         .bytes = replica->settings.batch_bytes_max,
     };
     struct write_pack pack =
@@ -106,9 +107,14 @@ void forward_receive(struct replica *replica, const struct wire_forward *forward
     forward_refuse_orphans(replica);
     const struct replica_settings *settings = &replica->settings;
     const struct write_queue *queue = &replica->writes;
+    bool is_sent_back =
+        BUGGIFY(settings->core.buggify, FORWARD_SENT_BACK) && forward->sequence % 4 == 1;
+    bool is_refused =
+        BUGGIFY(settings->core.buggify, FORWARD_REFUSED) && forward->sequence % 4 == 2;
     bool is_led = writes_is_candidate(replica) && !replica->is_stopping &&
-                  ballot_is(forward->ballot, replica->view.promised);
-    bool is_full = queue->foreign_count + count > settings->requests_waiting_max ||
+                  ballot_is(forward->ballot, replica->view.promised) && !is_sent_back;
+    bool is_full = is_refused ||
+                   queue->foreign_count + count > settings->requests_waiting_max ||
                    queue->foreign_bytes + bytes > settings->request_bytes_waiting_max;
     if (is_led && !is_full) {
         take_elements(replica, forward);
@@ -274,7 +280,9 @@ static void requeue(struct replica *replica, struct waiter *waiter)
     settle_forget(replica, waiter);
     waiter->state = WAITER_PENDING;
     write_queue_push(&replica->writes, waiter->item);
-    forwarding->hold_until_ms = replica->now_ms + replica->settings.core.heartbeat_ms;
+    bool is_hasty = BUGGIFY(replica->settings.core.buggify, RETRY_AT_ONCE);
+    uint32_t pause_ms = is_hasty ? 0 : replica->settings.core.heartbeat_ms;
+    forwarding->hold_until_ms = replica->now_ms + pause_ms;
 }
 
 void forward_receive_refusal(struct replica *replica, const struct wire_refused *refused)

@@ -12,6 +12,8 @@
 #ifndef CONSENS_ENGINE_PARTS_H
 #define CONSENS_ENGINE_PARTS_H
 
+#include "base/buggify.h"
+#include "base/marks.h"
 #include "engine/batch.h"
 #include "engine/bodies.h"
 #include "engine/replica.h"

@@ -16,6 +16,7 @@ void queries_add(struct replica *replica, uint64_t client, const struct request 
 {
     bool is_local = request->consistency == REQUEST_LOCAL;
     if (is_local && kv_revision(replica->kv) >= request->min_revision) {
+        MARK(READ_LOCAL);
         answers_item(replica, client, request);
         return;
     }
@@ -140,6 +141,7 @@ static void finish_or_await(struct replica *replica, struct waiter *waiter)
         answers_finish_item(replica, waiter);
         return;
     }
+    MARK(READ_REVISION);
     waiter_list_remove(&replica->reads_confirmed, waiter);
     waiters_await_revision(&replica->waiters, waiter);
 }

@@ -211,6 +211,9 @@ void replica_on_request(struct replica *replica,
         return;
     }
     take_request(replica, client, &request);
+    if (BUGGIFY(replica->settings.core.buggify, FLUSH_EARLY)) {
+        replica_flush(replica, now_ms);
+    }
 }
 
 void replica_on_peer_lost(struct replica *replica, uint32_t seat, uint64_t now_ms)
@@ -256,6 +259,9 @@ void replica_flush(struct replica *replica, uint64_t now_ms)
     }
     // Reads first: the round they ask for can then ride on the Accepts of the writes.
     queries_flush(replica);
+    if (BUGGIFY(replica->settings.core.buggify, FLUSH_LATE) && (now_ms & 3) != 0) {
+        return;
+    }
     writes_flush(replica);
 }
 

@@ -14,7 +14,9 @@ void serve_fetch(struct replica *replica, const struct paxos_serve *serve)
     CHECK(serve->first >= 1);
     CHECK(serve->first <= serve->last);
     CHECK(serve->last <= replica->view.length);
-    if (serve->first > replica->view.base) {
+    bool is_in_memory = serve->first > replica->view.base &&
+                        !BUGGIFY(replica->settings.core.buggify, SERVE_FROM_LOG);
+    if (is_in_memory) {
         serve_from_memory(replica, serve);
     } else {
         serve_from_log(replica, serve);

@@ -131,7 +131,9 @@ void settle_flush(struct replica *replica)
     if (!ballot_is(settling->leader, replica->view.leader)) {
         recount(replica);
     }
-    if (settling->open_count == 0 || replica->now_ms < settling->ask_at_ms) {
+    bool is_due = replica->now_ms >= settling->ask_at_ms ||
+                  BUGGIFY(replica->settings.core.buggify, BARRIER_OFTEN);
+    if (settling->open_count == 0 || !is_due) {
         return;
     }
     uint32_t own_seat = replica->settings.core.seat;

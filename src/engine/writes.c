@@ -99,7 +99,9 @@ static enum cs_status refusal_of(const struct replica *replica,
     if (!replica->has_room && command->operation == COMMAND_PUT) {
         return CS_DISK_FULL;
     }
-    bool is_full = waiters->count >= settings->requests_waiting_max ||
+    bool is_refused =
+        BUGGIFY(settings->core.buggify, REQUEST_REFUSED) && request->ticket % 8 == 0;
+    bool is_full = is_refused || waiters->count >= settings->requests_waiting_max ||
                    waiters->held_bytes + request->command.bytes >
                        settings->request_bytes_waiting_max;
     return is_full ? CS_OVERLOADED : CS_OK;
@@ -126,18 +128,21 @@ static void note_proposed(struct replica *replica, uint32_t count)
 
 static bool propose_batch(struct replica *replica)
 {
+    const uint64_t *buggify = replica->settings.core.buggify;
     const struct batch_limits limits = {
-        .commands = replica->settings.batch_commands_max,
+        .commands =
+            BUGGIFY(buggify, BATCH_ONE) ? 1 : replica->settings.batch_commands_max,
         .bytes = replica->settings.batch_bytes_max,
     };
     struct write_pack pack =
         write_queue_pack(&replica->writes, &limits, &replica->builder);
     struct cs_view payload = batch_seal(&replica->builder);
+    uint32_t seats_mask = pack.seats_mask | replica->barrier_seats;
     CHECK(payload.bytes <= LIMIT_ENTRY_BYTES);
     struct paxos_event event = {
         .type = PAXOS_EVENT_PROPOSE,
         .now_ms = replica->now_ms,
-        .waiting_seats = pack.seats_mask | replica->barrier_seats,
+        .waiting_seats = BUGGIFY(buggify, HINTS_DROPPED) ? 0 : seats_mask,
         .entry =
             {
                 .type = PAXOS_ENTRY_BATCH,

@@ -4,6 +4,9 @@
 
 void acceptor_nack(struct paxos_core *core, const struct paxos_message *message)
 {
+    if (BUGGIFY(core->settings.buggify, NACK_LOST) && core_draw(core, 2) == 0) {
+        return;
+    }
     struct paxos_message *nack = core_send_now(core, PAXOS_NACK, message->from);
     nack->ballot = message->ballot;
     nack->nack.promised = core->promised;
@@ -38,6 +41,7 @@ static void adopt_promise(struct paxos_core *core, struct paxos_ballot ballot)
     if (core->role != PAXOS_FOLLOWER) {
         proposer_step_down(core, ballot, PAXOS_TRACE_STEP_DOWN);
     }
+    MARK(P1);
     core->promised = ballot;
     core->staging.is_active = false;
     core->stream = (struct follower_stream){0};
@@ -57,14 +61,19 @@ void acceptor_receive_prepare(struct paxos_core *core,
         return;
     }
     if (ballot_less(ballot, core->promised) && !MUTANT_IS(15)) {
+        MARK(P1_LOWER);
         acceptor_nack(core, message);
         return;
     }
+    MARK_IF(ballot_equal(ballot, core->promised), P1_AGAIN);
     if (ballot_less(core->promised, ballot)) {
         adopt_promise(core, ballot);
     }
     // b == promised: the answer was lost; promise again, change nothing (P1).
     send_promise(core, message);
+    if (BUGGIFY(core->settings.buggify, PROMISE_TWICE)) {
+        send_promise(core, message);
+    }
 }
 
 /* True if the ballot of a phase 2 message is the promised one; answers otherwise (A9). */
@@ -77,6 +86,7 @@ bool acceptor_is_promised(struct paxos_core *core, const struct paxos_message *m
     if (order < 0) {
         acceptor_nack(core, message);
     } else if (order > 0) {
+        MARK(A9);
         acceptor_ask_prepare(core, message->from);
     }
     return order == 0 && core->role == PAXOS_FOLLOWER;
@@ -87,6 +97,8 @@ void acceptor_note_decided(struct paxos_core *core, cs_slot decided)
     // A6: never beyond what is held.
     cs_slot known =
         decided < core->log.length || MUTANT_IS(13) ? decided : core->log.length;
+    MARK_IF(known > core->log.decided, A6);
+    MARK_IF(decided > core->log.length, A6_CLIPPED);
     core->log.decided = known > core->log.decided ? known : core->log.decided;
 }
 
@@ -122,6 +134,7 @@ static bool fits_stream(struct paxos_core *core, const struct paxos_message *mes
     struct follower_stream *stream = &core->stream;
     if (accept->stream != stream->id || accept->sequence > stream->expected) {
         if (accept->stream >= stream->id) {
+            MARK(A3_GAP);
             acceptor_ask_prepare(core, message->from); // a gap
         }
         return false;
@@ -132,6 +145,7 @@ static bool fits_stream(struct paxos_core *core, const struct paxos_message *mes
         stream->read_round = accept->read_round > stream->read_round ? accept->read_round
                                                                      : stream->read_round;
         stream->wants_ack = true;
+        MARK(A3_OLD);
         return false;
     }
     return true;
@@ -145,7 +159,9 @@ static void note_read_round(struct paxos_core *core, const struct paxos_message 
         stream->read_round = round;
     }
     // With entries the round rides on Accepted; without, nothing is to be waited for.
-    if (message->entry_count == 0 && round > stream->round_acked) {
+    bool is_lost =
+        BUGGIFY(core->settings.buggify, ROUND_ACK_LOST) && core_draw(core, 2) == 0;
+    if (message->entry_count == 0 && round > stream->round_acked && !is_lost) {
         struct paxos_message *ack = core_send_now(core, PAXOS_ROUND_ACK, message->from);
         ack->ballot = core->promised;
         ack->round_ack.read_round = stream->read_round;
@@ -155,6 +171,7 @@ static void note_read_round(struct paxos_core *core, const struct paxos_message 
 
 static void send_accepted(struct paxos_core *core)
 {
+    MARK(A4);
     struct paxos_message *out =
         core_send_now(core, PAXOS_ACCEPTED, core_seat_of(core, core->accepted));
     out->ballot = core->accepted;
@@ -173,8 +190,13 @@ void acceptor_maybe_ack(struct paxos_core *core)
                            ballot_equal(core->accepted, core->promised);
     bool is_durable = core->durable_token >= core->accepted_token || MUTANT_IS(3);
     uint32_t seat = core_seat_of(core, core->accepted);
-    if (is_under_leader && is_durable && seat != NO_SEAT && seat != core->settings.seat) {
+    bool is_lost = BUGGIFY(core->settings.buggify, ACK_LOST) && core_draw(core, 2) == 0;
+    if (is_under_leader && is_durable && seat != NO_SEAT && seat != core->settings.seat &&
+        !is_lost) {
         send_accepted(core);
+        if (BUGGIFY(core->settings.buggify, ACK_TWICE)) {
+            send_accepted(core);
+        }
     }
 }
 
@@ -202,10 +224,12 @@ void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message
         acceptor_ask_prepare(core, message->from);
         return;
     }
+    MARK(A3);
     core->stream.expected = accept->sequence + 1;
     acceptor_note_decided(core, accept->decided);
     note_read_round(core, message);
     if (message->entry_count > 0 && walk.held == message->entry_count) {
+        MARK(A3_HELD);
         core->stream.wants_ack = true;
     }
     if (core->stream.wants_ack || MUTANT_IS(3)) {

@@ -51,12 +51,15 @@ static void start_role(struct paxos_core *core)
 {
     core->config_is_durable = !id_is_none(core->config.cluster_id);
     core->is_start_durable = core->config.started != 0;
+    MARK_IF(core->config_is_durable && !core->is_start_durable, C8_UNFINISHED);
     core->role = PAXOS_FORMING;
     if (core->is_start_durable) {
         core->role = core->settings.member_count == 1 ? PAXOS_FOLLOWER : PAXOS_GATED;
         core->election.fast_rounds = FAST_ROUNDS;
     }
     // E7: an old leadership is never reclaimed; round 0 never counts (E0).
+    MARK(E0);
+    MARK_IF(core->promised.round > 0, E7);
     core->election.my_ballot.epoch = core->config.epoch;
     core->election.my_ballot.node = core->settings.seat + 1;
     core->election.leader = core->election.my_ballot;
@@ -145,7 +148,9 @@ static struct paxos_message *send_into(struct paxos_core *core,
 {
     CHECK(to < core->settings.member_count);
     CHECK(to != core->settings.seat);
-    if (*count == PAXOS_MESSAGES_MAX) {
+    uint32_t most =
+        BUGGIFY(core->settings.buggify, MESSAGES_FEW) ? 6 : PAXOS_MESSAGES_MAX;
+    if (*count >= most) {
         return &core->scratch;
     }
     return &messages[(*count)++];
@@ -175,7 +180,8 @@ core_send_after_sync(struct paxos_core *core, uint32_t type, uint32_t to)
 
 static void push_mark(struct paxos_core *core)
 {
-    if (core->mark_count == MARKS_MAX) {
+    uint32_t most = BUGGIFY(core->settings.buggify, MARKS_FEW) ? 2 : MARKS_MAX;
+    if (core->mark_count >= most) {
         core->mark_count--; // the newest then stands for two records: acknowledged later
     }
     uint32_t at = (core->mark_first + core->mark_count) % MARKS_MAX;
@@ -534,7 +540,9 @@ static void begin_effects(struct paxos_core *core, struct paxos_effects *effects
     }
     // Now, not at the end: what a step's messages name must still be there when it
     // returns.
-    log_trim_bytes(&core->log, core->settings.ring_bytes, core->applied_floor);
+    bool is_trimmed = BUGGIFY(core->settings.buggify, RING_TRIMMED);
+    uint64_t ring_bytes = is_trimmed ? 0 : core->settings.ring_bytes;
+    log_trim_bytes(&core->log, ring_bytes, core->applied_floor);
 }
 
 /* Local invariants of PAXOS 3, compared with the previous step's state too. */

@@ -12,7 +12,9 @@
 #ifndef CONSENS_PAXOS_CORE_H
 #define CONSENS_PAXOS_CORE_H
 
+#include "base/buggify.h"
 #include "base/check.h"
+#include "base/marks.h"
 #include "base/mutant.h"
 
 #include <consens/paxos.h>

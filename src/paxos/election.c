@@ -29,6 +29,7 @@ static void follow_largest(struct paxos_core *core)
         if (peer->has_replied && peer->reply.my_ballot.round > 0 &&
             peer->reply.my_ballot.epoch == core->config.epoch &&
             ballot_less(core->election.leader, peer->reply.my_ballot)) {
+            MARK(E1);
             core->election.leader = peer->reply.my_ballot;
         }
     }
@@ -56,6 +57,7 @@ static void return_to_promised(struct paxos_core *core)
     if (is_led && core->role == PAXOS_FOLLOWER &&
         election->unhappy_rounds >= TAKEOVER_ROUNDS &&
         ballot_less(core->promised, election->leader)) {
+        MARK(E1_RETURN);
         election->leader = core->promised;
     }
 }
@@ -66,6 +68,7 @@ static bool is_candidate_happy(const struct paxos_core *core)
     const struct proposer *proposer = &core->proposer;
     if (core->role == PAXOS_PREPARING &&
         core->now_ms - proposer->progress_ms >= core->settings.stall_ms) {
+        MARK(E2_STALLED);
         return false;
     }
     uint32_t count = 1;
@@ -75,23 +78,29 @@ static bool is_candidate_happy(const struct paxos_core *core)
                  !ballot_less(core->election.my_ballot, peer->reply.leader) &&
                  !ballot_less(core->election.my_ballot, peer->reply.promised);
     }
-    return count >= (core->role == PAXOS_LEADER ? core_quorum_accept(core)
-                                                : core_quorum_promise(core));
+    uint32_t quorum =
+        core->role == PAXOS_LEADER ? core_quorum_accept(core) : core_quorum_promise(core);
+    MARK_IF(count >= quorum, E2);
+    MARK_IF(count < quorum, E2_UNHAPPY);
+    return count >= quorum;
 }
 
 /* E3: everybody else is happy while a happy node claims the ballot it follows. */
 static bool is_follower_happy(const struct paxos_core *core)
 {
     if (ballot_less(core->election.leader, core->promised)) {
+        MARK(E3_PROMISED);
         return false;
     }
     for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
         const struct peer *peer = &core->peers[seat];
         if (peer->has_replied && peer->reply.happy &&
             ballot_equal(peer->reply.my_ballot, core->election.leader)) {
+            MARK(E3);
             return true;
         }
     }
+    MARK(E3_UNHAPPY);
     return false;
 }
 
@@ -103,6 +112,7 @@ static void judge_happiness(struct paxos_core *core)
                  ballot_equal(core->promised, election->my_ballot);
     election->is_happy = leads ? is_candidate_happy(core) : is_follower_happy(core);
     if (!leads && election->grace_rounds > 0) {
+        MARK_IF(!election->is_happy, P1_GRACE);
         election->grace_rounds--;
         election->is_happy = true;
     }
@@ -115,7 +125,10 @@ static void judge_happiness(struct paxos_core *core)
 /* E4 */
 static bool should_take_over(const struct paxos_core *core)
 {
-    if (core->election.unhappy_rounds < TAKEOVER_ROUNDS || !election_is_eligible(core)) {
+    bool is_eager = BUGGIFY(core->settings.buggify, TAKE_OVER_EAGER);
+    uint32_t rounds = is_eager ? 1 : TAKEOVER_ROUNDS;
+    MARK_IF(core->election.unhappy_rounds >= rounds && !election_is_eligible(core), E5);
+    if (core->election.unhappy_rounds < rounds || !election_is_eligible(core)) {
         return false;
     }
     uint32_t count = 1;
@@ -125,10 +138,12 @@ static bool should_take_over(const struct paxos_core *core)
             continue;
         }
         if (peer->reply.happy && !MUTANT_IS(19)) {
+            MARK(E4_HAPPY_PEER);
             return false;
         }
         count += !peer->reply.gated;
     }
+    MARK_IF(count < core_quorum_promise(core), E4_ALONE);
     return count >= core_quorum_promise(core);
 }
 
@@ -150,6 +165,9 @@ static uint32_t round_length_ms(struct paxos_core *core)
 {
     const struct paxos_settings *settings = &core->settings;
     struct election *election = &core->election;
+    if (BUGGIFY(settings->buggify, ROUNDS_FAST) && core_draw(core, 4) == 0) {
+        return settings->heartbeat_ms / FAST_DIVISOR + 1;
+    }
     if (election->fast_rounds > 0) {
         election->fast_rounds--;
         return settings->heartbeat_ms / FAST_DIVISOR + 1;
@@ -198,6 +216,7 @@ void election_tick(struct paxos_core *core)
     }
     if (core->role >= PAXOS_FOLLOWER && should_take_over(core) &&
         core->effects->persist.kind == PAXOS_PERSIST_NONE) {
+        MARK(E4);
         proposer_take_over(core);
     }
     fetch_tick(core);
@@ -281,7 +300,8 @@ void election_note_promise(struct paxos_core *core, struct paxos_ballot ballot)
         election->leader = ballot;
         election->is_happy = true;
         election->unhappy_rounds = 0;
-        election->grace_rounds = PROMISE_GRACE_ROUNDS;
+        bool is_strict = BUGGIFY(core->settings.buggify, NO_GRACE);
+        election->grace_rounds = is_strict ? 0 : PROMISE_GRACE_ROUNDS;
         election->leader_heard_ms = core->now_ms;
     }
 }

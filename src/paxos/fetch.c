@@ -7,7 +7,8 @@ static void send_fetch(struct paxos_core *core)
     struct fetch *fetch = &core->fetch;
     struct paxos_message *message = core_send_now(core, PAXOS_FETCH, fetch->seat);
     message->fetch.first = core->log.decided + 1;
-    message->fetch.last = fetch->goal;
+    bool asks_one = BUGGIFY(core->settings.buggify, FETCH_ONE);
+    message->fetch.last = asks_one ? message->fetch.first : fetch->goal;
     fetch->sent_ms = core->now_ms;
 }
 
@@ -41,6 +42,7 @@ void fetch_receive(struct paxos_core *core, const struct paxos_message *message)
     if (message->fetch.first == 0 || message->fetch.first > last) {
         return;
     }
+    last = BUGGIFY(core->settings.buggify, SERVE_ONE) ? message->fetch.first : last;
     core->effects->serve = (struct paxos_serve){.wanted = true,
                                                 .to = message->from,
                                                 .ballot = message->ballot,
@@ -66,6 +68,8 @@ static bool replace_from(struct paxos_core *core,
         !core_make_room(core, upto)) {
         return false;
     }
+    MARK(A8);
+    MARK_IF(core->log.length > from + held, A8_REPLACED);
     log_truncate(&core->log, from + held);
     for (uint32_t i = held; i < count; i++) {
         log_append(&core->log, &message->entries[i]);
@@ -161,10 +165,12 @@ void fetch_tick(struct paxos_core *core)
 {
     struct election *election = &core->election;
     uint32_t best = furthest_peer(core);
-    bool is_behind = best != NO_SEAT && core->log.decided == election->lag_decided;
+    bool is_eager = BUGGIFY(core->settings.buggify, FETCH_EAGER);
+    bool is_still = core->log.decided == election->lag_decided;
+    bool is_behind = best != NO_SEAT && (is_still || is_eager);
     election->lag_rounds = is_behind ? election->lag_rounds + 1 : 0;
     election->lag_decided = core->log.decided;
-    if (election->lag_rounds >= 2) {
+    if (election->lag_rounds >= (is_eager ? 1u : 2u)) {
         election->lag_rounds = 0;
         fetch_start(core, best, core->peers[best].reply.decided);
     }

@@ -51,6 +51,8 @@ static bool all_have_formed(const struct paxos_core *core)
 
 static void draw_config(struct paxos_core *core)
 {
+    MARK(C8_CONFIG);
+    MARK_IF(core->settings.member_count == 1, C8_ALONE);
     struct paxos_config *config = &core->config;
     config->cluster_id = core->settings.fresh_cluster_id;
     config->epoch = 1;
@@ -90,6 +92,7 @@ void forming_tick(struct paxos_core *core)
         return;
     }
     if (all_have_formed(core)) {
+        MARK(C8_START);
         core->config.started = 1;
         persist_config(core);
     }
@@ -129,10 +132,12 @@ void forming_receive_form(struct paxos_core *core, const struct paxos_message *m
     }
     core->form_nonce = message->form.nonce;
     if (!has_config(core)) {
+        MARK(C8_FORM);
         core->config = message->form.config;
         core->config.started = 0;
         persist_config(core);
     } else if (same_config(&core->config, &message->form.config)) {
+        MARK(C8_FORM_AGAIN);
         answer_form(core);
     }
 }
@@ -157,6 +162,7 @@ void forming_receive_start(struct paxos_core *core, const struct paxos_message *
         !same_config(&core->config, &message->form.config)) {
         return;
     }
+    MARK(C8_STARTED);
     core->config.started = 1;
     persist_config(core);
 }

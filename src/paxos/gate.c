@@ -29,7 +29,8 @@ static void fill_hello(const struct paxos_core *core, struct paxos_hello *hello)
 
 void gate_tick(struct paxos_core *core)
 {
-    bool is_open = core->role >= PAXOS_FOLLOWER;
+    bool is_open =
+        core->role >= PAXOS_FOLLOWER && !BUGGIFY(core->settings.buggify, HELLO_OFTEN);
     core->next_hello_ms =
         core->now_ms + (is_open ? HELLO_OPEN_MS : core->settings.resend_ms);
     for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
@@ -49,6 +50,7 @@ static void raise(uint64_t *value, uint64_t to)
 void gate_note(struct paxos_core *core, uint32_t seat, struct paxos_watermark shown)
 {
     struct paxos_watermark *seen = &core->peers[seat].seen;
+    MARK_IF(shown.boot > seen->boot || shown.block > seen->block, G3);
     raise(&seen->boot, shown.boot);
     raise(&seen->block, shown.block);
     seen->promised =
@@ -182,6 +184,7 @@ static void count_voucher(struct paxos_core *core, uint32_t author)
         count += core->peers[seat].vouched;
     }
     if (core->role == PAXOS_GATED && count >= core_quorum_promise(core)) {
+        MARK(G2);
         core->role = PAXOS_FOLLOWER;
         core_trace(core, PAXOS_TRACE_GATE_OPEN, author, core->promised, core->log.length);
     }
@@ -192,6 +195,7 @@ static void meet(struct paxos_core *core, const struct paxos_hello_reply *reply)
 {
     if (!id_is_none(reply->known_incarnation) &&
         !id_equal(reply->known_incarnation, core->settings.incarnation)) {
+        MARK(C8_WIPED);
         core_halt(core, PAXOS_HALT_WIPED, reply->author);
         return;
     }
@@ -203,6 +207,7 @@ static void meet(struct paxos_core *core, const struct paxos_hello_reply *reply)
     struct peer *peer = &core->peers[reply->author];
     peer->met_incarnation = reply->author_incarnation;
     peer->has_met = id_is_none(reply->author_cluster_id);
+    MARK_IF(peer->has_met, C8_MEET);
     forming_tick(core); // perhaps that was the last one: Config need not wait
 }
 
@@ -222,8 +227,10 @@ static void hear_reply(struct paxos_core *core, const struct paxos_hello_reply *
     if (!id_equal(reply->known_incarnation, core->settings.incarnation)) {
         core_halt(core, PAXOS_HALT_WIPED, reply->author);
     } else if (reply->twin_nonce != 0) {
+        MARK(G4_TWIN);
         core_halt(core, PAXOS_HALT_TWIN, reply->author);
     } else if (remembers_more(core, &reply->seen)) {
+        MARK(G2_AMNESIA);
         core_halt(core, PAXOS_HALT_AMNESIA, reply->author);
     } else if (id_equal(reply->author_incarnation,
                         core->config.incarnation[reply->author])) {
@@ -241,6 +248,7 @@ void gate_receive_hello_reply(struct paxos_core *core,
         return;
     }
     if (reply->about == core->settings.seat) {
+        MARK_IF(reply->author != message->from, G2_RELAYED);
         hear_reply(core, reply);
     } else if (reply->author == message->from) {
         // Our part as the relay: one hop back, naming its author.
@@ -256,10 +264,12 @@ bool gate_admit(struct paxos_core *core, const struct paxos_message *message)
         id_equal(message->from_incarnation, core->config.incarnation[message->from]) &&
         id_equal(message->to_incarnation, core->settings.incarnation);
     if (!is_member || message->epoch != core->config.epoch) {
+        MARK_IF(!is_member, G1);
         return false;
     }
     struct peer *peer = &core->peers[message->from];
     if (message->boot < peer->seen.boot && !MUTANT_IS(20)) {
+        MARK(G4_OLD);
         return false; // G4: an old queue
     }
     struct paxos_watermark shown = {.boot = message->boot};

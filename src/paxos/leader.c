@@ -5,6 +5,7 @@
 void leader_become(struct paxos_core *core)
 {
     struct proposer *proposer = &core->proposer;
+    MARK(P7);
     core->role = PAXOS_LEADER;
     proposer->leading_since_ms = core->now_ms;
     proposer->sync_time_ms = log_time_at(&core->log, proposer->sync_length);
@@ -27,7 +28,9 @@ bool leader_can_propose(const struct paxos_core *core, uint32_t payload_bytes)
         return false;
     }
     uint64_t open_entries = log->length - log->decided;
-    if (open_entries >= core->settings.window_entries) {
+    bool is_narrow = BUGGIFY(core->settings.buggify, WINDOW_ONE) && open_entries > 0;
+    if (open_entries >= core->settings.window_entries || is_narrow) {
+        MARK(A7);
         return false; // A7
     }
     uint64_t open_bytes = log_bytes_between(log, log->decided, log->length);
@@ -82,7 +85,8 @@ void leader_start_stream(struct paxos_core *core, uint32_t seat)
 {
     struct peer *peer = &core->peers[seat];
     const struct slot_log *log = &core->log;
-    bool is_same = ballot_equal(peer->promise.accepted, core->proposer.ballot);
+    bool is_same = ballot_equal(peer->promise.accepted, core->proposer.ballot) &&
+                   !BUGGIFY(core->settings.buggify, STREAM_FROM_DECIDED);
     cs_slot common = is_same && peer->promise.length <= log->length
                          ? peer->promise.length
                          : peer->promise.decided;
@@ -92,6 +96,9 @@ void leader_start_stream(struct paxos_core *core, uint32_t seat)
         proposer_step_down(core, core->proposer.ballot, PAXOS_TRACE_OVERTAKEN);
         return;
     }
+    MARK_IF(is_same, A1_SAME);
+    MARK_IF(!is_same, A1_DECIDED);
+    MARK_IF(common < log->base, A1_FAR);
     // Too far behind for the ring: the gap makes the peer Fetch and come back (A1).
     peer->next = common >= log->base ? common : log->decided;
     peer->stream = ++core->proposer.stream_counter;
@@ -117,6 +124,7 @@ static uint32_t count_fitting(const struct paxos_core *core, cs_slot from)
     uint32_t limit = settings->message_entries < settings->window_entries
                          ? settings->message_entries
                          : settings->window_entries;
+    limit = BUGGIFY(settings->buggify, CHUNK_ONE) ? 1 : limit;
     while (count < limit && from + count < core->log.length) {
         bytes += log_record(&core->log, from + count + 1)->entry.payload_bytes;
         if (count > 0 && bytes > settings->message_bytes) {
@@ -135,7 +143,8 @@ static void send_sync(struct paxos_core *core, uint32_t seat)
     struct peer *peer = &core->peers[seat];
     const struct slot_log *log = &core->log;
     const struct proposer *proposer = &core->proposer;
-    uint32_t count = count_fitting(core, peer->next);
+    bool is_empty = BUGGIFY(core->settings.buggify, SYNC_EMPTY);
+    uint32_t count = is_empty ? 0 : count_fitting(core, peer->next);
     cs_slot end = peer->next + count;
     cs_slot sync = proposer->sync_length;
     struct paxos_message *message = core_send_now(core, PAXOS_ACCEPT_SYNC, seat);
@@ -281,8 +290,11 @@ void leader_decide(struct paxos_core *core)
     }
     CHECK(decided >= core->proposer.sync_length || MUTANT_IS(1));
     uint32_t mask = waiting_between(core, core->log.decided, decided);
+    MARK(A5);
     core->log.decided = decided;
     core->proposer.commit_progress_ms = core->now_ms;
+    mask = BUGGIFY(core->settings.buggify, DECIDE_TO_ALL) ? UINT32_MAX : mask;
+    mask = BUGGIFY(core->settings.buggify, DECIDE_HINT_LOST) ? 0 : mask;
     tell_waiting(core, mask);
 }
 
@@ -328,11 +340,16 @@ static void revive_peer(struct paxos_core *core, uint32_t seat)
     struct peer *peer = &core->peers[seat];
     bool is_behind = !peer->has_acked || peer->acked < peer->next;
     uint64_t patience_ms = 2 * (uint64_t)core->settings.resend_ms;
-    if (is_behind && core->now_ms >= peer->progress_ms + 5 * patience_ms) {
+    bool is_again = BUGGIFY(core->settings.buggify, PROBE_AT_ONCE) ||
+                    core->now_ms >= peer->sent_ms + core->settings.resend_ms;
+    bool is_restarted =
+        BUGGIFY(core->settings.buggify, STREAM_RESTART) && core_draw(core, 8) == 0;
+    if ((is_behind && core->now_ms >= peer->progress_ms + 5 * patience_ms) ||
+        is_restarted) {
         peer->is_streaming = false;
         peer->has_promised = false;
         proposer_send_prepare(core, seat, false);
-    } else if (is_behind && core->now_ms >= peer->sent_ms + core->settings.resend_ms) {
+    } else if (is_behind && is_again) {
         leader_probe(core, seat);
     }
 }
@@ -374,6 +391,7 @@ static uint32_t best_heir(const struct paxos_core *core)
 static void start_handover(struct paxos_core *core, uint32_t target)
 {
     struct proposer *proposer = &core->proposer;
+    MARK(E8);
     proposer->handover_target = target;
     proposer->handover_until_ms = core->now_ms + core->settings.stall_ms;
     proposer->handover_sent_ms = 0;
@@ -399,12 +417,17 @@ static void maybe_resign(struct paxos_core *core)
     struct proposer *proposer = &core->proposer;
     uint32_t heir = best_heir(core);
     if (heir == NO_SEAT || proposer->handover_target != NO_SEAT) {
+        MARK_IF(heir == NO_SEAT && core->election.is_resigning, E6_NO_HEIR);
         return; // a resignation to nobody helps nobody
     }
     bool is_stalled =
         core->log.length > core->log.decided &&
         core->now_ms >= proposer->commit_progress_ms + core->settings.stall_ms;
-    if (is_stalled || is_disk_slow(core, heir) || core->election.is_resigning) {
+    bool is_forced = BUGGIFY(core->settings.buggify, RESIGN) && core_draw(core, 64) == 0;
+    MARK_IF(is_stalled, E6_STALLED);
+    MARK_IF(is_disk_slow(core, heir), E6_DISK);
+    if (is_stalled || is_forced || is_disk_slow(core, heir) ||
+        core->election.is_resigning) {
         start_handover(core, heir);
     }
 }
@@ -418,11 +441,14 @@ static void drive_handover(struct paxos_core *core)
         return;
     }
     if (core->now_ms >= proposer->handover_until_ms) {
+        MARK(E8_IN_VAIN);
         proposer->handover_target = NO_SEAT;
         return;
     }
-    if (core->peers[target].acked == core->log.length &&
-        core->now_ms >= proposer->handover_sent_ms + ASK_AGAIN_MS) {
+    bool has_all = core->peers[target].acked == core->log.length ||
+                   BUGGIFY(core->settings.buggify, HANDOVER_EARLY);
+    if (has_all && core->now_ms >= proposer->handover_sent_ms + ASK_AGAIN_MS) {
+        MARK(E8_SENT);
         struct paxos_message *message = core_send_now(core, PAXOS_HANDOVER, target);
         message->ballot = proposer->ballot;
         message->handover.target = target;
@@ -446,6 +472,7 @@ void leader_receive_handover(struct paxos_core *core, const struct paxos_message
                       message->handover.target == core->settings.seat;
     if (is_leaders && election_is_eligible(core) &&
         core->effects->persist.kind == PAXOS_PERSIST_NONE) {
+        MARK(E8_TAKEN);
         proposer_take_over(core);
     }
 }

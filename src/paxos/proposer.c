@@ -23,8 +23,9 @@ static struct paxos_ballot next_ballot(const struct paxos_core *core)
             round = larger(round, peer->reply.promised.round);
         }
     }
+    uint32_t jump = BUGGIFY(core->settings.buggify, BALLOT_JUMPS) ? 1000 : 0;
     struct paxos_ballot ballot = {.epoch = core->config.epoch,
-                                  .round = round + 1,
+                                  .round = round + 1 + jump,
                                   .node = core_own_node(core)};
     return ballot;
 }
@@ -157,6 +158,7 @@ static void choose_best(struct paxos_core *core)
 
 static void be_overtaken(struct paxos_core *core)
 {
+    MARK(P2_OVERTAKEN);
     proposer_step_down(core, core->proposer.ballot, PAXOS_TRACE_OVERTAKEN);
 }
 
@@ -192,12 +194,15 @@ static void finish(struct paxos_core *core)
     cs_slot decided = 0;
     struct proposer *proposer = &core->proposer;
     bool hashes = digest_equal(staging_chain(&core->staging), proposer->sync_chain);
-    if (!hashes || !all_decided_fit(core, &decided) ||
+    bool gives_up =
+        BUGGIFY(core->settings.buggify, PROPOSER_GIVES_UP) && core_draw(core, 4) == 0;
+    if (!hashes || gives_up || !all_decided_fit(core, &decided) ||
         !core_flip(core, proposer->ballot)) {
         core->staging.is_active = false;
         be_overtaken(core);
         return;
     }
+    MARK(P3);
     core->log.decided = decided > core->log.decided ? decided : core->log.decided;
     leader_become(core);
 }
@@ -207,8 +212,10 @@ static void send_fetch(struct paxos_core *core)
     struct proposer *proposer = &core->proposer;
     struct paxos_message *message = core_send_now(core, PAXOS_FETCH, proposer->best_seat);
     message->ballot = proposer->ballot;
+    MARK(P3_FETCH);
     message->fetch.first = staging_end(&core->staging) + 1;
-    message->fetch.last = proposer->sync_length;
+    bool asks_one = BUGGIFY(core->settings.buggify, FETCH_ONE);
+    message->fetch.last = asks_one ? message->fetch.first : proposer->sync_length;
     proposer->fetch_sent_ms = core->now_ms;
 }
 
@@ -226,6 +233,8 @@ static void choose(struct paxos_core *core)
 {
     struct proposer *proposer = &core->proposer;
     choose_best(core);
+    MARK(P2);
+    MARK_IF(proposer->best_seat != core->settings.seat, P2_REMOTE);
     proposer->phase = PHASE_FETCH;
     proposer->progress_ms = core->now_ms;
     if (proposer->sync_length < core->log.decided) {
@@ -317,6 +326,7 @@ void proposer_receive_nack(struct paxos_core *core, const struct paxos_message *
     // neither follow nor Fetch); promised == b says our log contradicts a decided
     // prefix (A2).
     if (!ballot_less(message->nack.promised, core->proposer.ballot)) {
+        MARK(A10);
         proposer_step_down(core, message->nack.promised, PAXOS_TRACE_STEP_DOWN);
     }
 }
@@ -361,6 +371,7 @@ void proposer_receive_entries(struct paxos_core *core,
     if (staging->count == 0 && log->decided >= last && message->entry_count > 0 &&
         last <= proposer->sync_length) {
         // Far behind: a decided prefix need not be staged (and would not fit).
+        MARK(P3_DECIDED);
         (void)fetch_install(core, message, last); // no room yet: the timer asks again
         core_stage_after(core, proposer->ballot, core->log.decided,
                          log_chain_at(&core->log, core->log.decided));
@@ -386,16 +397,20 @@ void proposer_tick(struct paxos_core *core)
         return;
     }
     bool is_durable = core->durable_token >= core->promise_token;
+    uint32_t resend_ms =
+        BUGGIFY(core->settings.buggify, PREPARE_AT_ONCE) ? 1 : core->settings.resend_ms;
     for (uint32_t seat = 0; seat < core->settings.member_count && is_durable; seat++) {
         const struct peer *peer = &core->peers[seat];
         if (seat != core->settings.seat && !peer->has_promised &&
-            core->now_ms >= peer->prepare_sent_ms + core->settings.resend_ms) {
+            core->now_ms >= peer->prepare_sent_ms + resend_ms) {
+            MARK(A9_RESENT);
             proposer_send_prepare(core, seat, false); // A9
         }
     }
-    if (core->role == PAXOS_PREPARING && proposer->phase == PHASE_FETCH &&
-        core->staging.is_active && staging_end(&core->staging) < proposer->sync_length &&
-        core->now_ms >= proposer->fetch_sent_ms + core->settings.resend_ms) {
+    bool is_again = BUGGIFY(core->settings.buggify, FETCH_AT_ONCE) ||
+                    core->now_ms >= proposer->fetch_sent_ms + core->settings.resend_ms;
+    if (core->role == PAXOS_PREPARING && proposer->phase == PHASE_FETCH && is_again &&
+        core->staging.is_active && staging_end(&core->staging) < proposer->sync_length) {
         send_fetch(core);
     }
     finish_if_complete(core);

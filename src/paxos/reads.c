@@ -109,6 +109,7 @@ static void confirm(struct paxos_core *core)
         if (!group->remote[seat].is_waiting) {
             continue;
         }
+        MARK(READ_FOR_PEER);
         leader_send_decide(core, seat); // it must learn `decided` to answer
         struct paxos_message *message = core_send_now(core, PAXOS_READ_REPLY, seat);
         message->ballot = core->proposer.ballot;
@@ -116,6 +117,7 @@ static void confirm(struct paxos_core *core)
         message->read.counter = group->remote[seat].counter;
         message->read.index = group->index;
     }
+    MARK_IF(group->read_id > core->reads.done_id, READ_LEADER);
     finish_own(core, group->read_id, group->index);
     *group = (struct read_group){0};
 }
@@ -126,19 +128,23 @@ static void pump_leader(struct paxos_core *core)
     // Pitfall 4: before the inherited prefix is decided, `decided` may lack
     // acknowledged writes.
     if (core->log.decided < core->proposer.sync_length && !MUTANT_IS(12)) {
+        MARK_IF(reads->last_id > reads->done_id || has_remote(&reads->open),
+                READ_BARRIER);
         return;
     }
     if (reads->flying.is_active && is_confirmed(core)) {
         confirm(core);
     }
+    bool is_again = BUGGIFY(core->settings.buggify, READ_REPEAT) ||
+                    core->now_ms >= reads->flying.sent_ms + core->settings.resend_ms;
     bool is_wanted = reads->last_id > reads->done_id || has_remote(&reads->open);
     if (!reads->flying.is_active && is_wanted) {
         launch(core);
         if (is_confirmed(core)) {
             confirm(core); // one node alone
         }
-    } else if (reads->flying.is_active &&
-               core->now_ms >= reads->flying.sent_ms + core->settings.resend_ms) {
+    } else if (reads->flying.is_active && is_again) {
+        MARK(READ_ROUND_AGAIN);
         repeat_round(core);
     }
 }
@@ -166,6 +172,8 @@ void reads_receive_reply(struct paxos_core *core, const struct paxos_message *me
         ballot_equal(message->ballot, reads->asked_ballot)) {
         reads->is_asking = false;
         finish_own(core, reads->asked_id, read->index);
+    } else {
+        MARK(READ_OLD_ANSWER);
     }
 }
 
@@ -177,12 +185,17 @@ static void pump_follower(struct paxos_core *core)
         leader == core->settings.seat) {
         return;
     }
-    bool is_stale = reads->is_asking &&
-                    (core->now_ms >= reads->asked_ms + core->settings.read_retry_ms ||
-                     !ballot_equal(reads->asked_ballot, core->election.leader));
+    bool is_hasty =
+        BUGGIFY(core->settings.buggify, READ_ASK_AGAIN) && core_draw(core, 8) == 0;
+    bool is_stale =
+        reads->is_asking &&
+        (is_hasty || core->now_ms >= reads->asked_ms + core->settings.read_retry_ms ||
+         !ballot_equal(reads->asked_ballot, core->election.leader));
     if (reads->is_asking && !is_stale) {
         return;
     }
+    MARK(READ_ASKED);
+    MARK_IF(is_stale, READ_ASKED_AGAIN);
     reads->is_asking = true;
     reads->counter++;
     reads->asked_id = reads->last_id;

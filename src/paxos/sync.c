@@ -13,8 +13,10 @@ static void fetch_rest(struct paxos_core *core)
     uint32_t seat = core_seat_of(core, staging->ballot);
     struct paxos_message *message = core_send_now(core, PAXOS_FETCH, seat);
     message->ballot = staging->ballot;
+    MARK(A2_FETCH);
     message->fetch.first = staging_end(staging) + 1;
-    message->fetch.last = staging->sync_length;
+    bool asks_one = BUGGIFY(core->settings.buggify, FETCH_ONE);
+    message->fetch.last = asks_one ? message->fetch.first : staging->sync_length;
     staging->fetch_sent_ms = core->now_ms;
 }
 
@@ -51,11 +53,14 @@ static void flip_or_fetch(struct paxos_core *core)
         return;
     }
     bool is_complete = is_staging_complete(core) || MUTANT_IS(1);
-    if (!is_complete || !core_flip(core, staging->ballot)) {
+    bool is_refused =
+        BUGGIFY(core->settings.buggify, FLIP_REFUSED) && core_draw(core, 4) == 0;
+    if (!is_complete || is_refused || !core_flip(core, staging->ballot)) {
         staging->is_active = false;
         acceptor_ask_prepare(core, core_seat_of(core, core->promised));
         return;
     }
+    MARK(A2_FLIP);
     enter_stream(core, staging->ballot, staging->stream);
     acceptor_note_decided(core, staging->decided);
 }
@@ -80,6 +85,7 @@ static void stage(struct paxos_core *core, const struct paxos_message *message)
     if (staging->is_active && sync->stream < staging->stream) {
         return; // an older stream of this ballot
     }
+    MARK(A2_STAGED);
     core_stage_after(core, message->ballot, sync->from, sync->from_chain);
     staging->stream = sync->stream;
     staging->sync_length = sync->sync_length;
@@ -106,6 +112,7 @@ static void extend(struct paxos_core *core, const struct paxos_message *message)
         return;
     }
     // a == b says that the log reaches S_b already: nothing is left to Fetch.
+    MARK(A2_EXTEND);
     enter_stream(core, message->ballot, sync->stream);
     acceptor_note_decided(core, sync->decided);
     acceptor_maybe_ack(core);
@@ -130,6 +137,7 @@ void sync_receive(struct paxos_core *core, const struct paxos_message *message)
     bool extends_own = ballot_equal(core->accepted, message->ballot);
     struct walk walk = log_walk(&core->log, sync->from, sync->from_chain, message);
     if (contradicts_decided(core, &walk) && !MUTANT_IS(10)) {
+        MARK(A2_STALE);
         acceptor_nack(core, message);
         return;
     }

@@ -9,6 +9,8 @@
 #ifndef CONSENS_WAL_INTERNAL_H
 #define CONSENS_WAL_INTERNAL_H
 
+#include "base/buggify.h"
+#include "base/marks.h"
 #include "wal/block.h"
 #include "wal/extents.h"
 #include "wal/log_state.h"

@@ -181,10 +181,11 @@ static enum wal_status
 take_tail(struct wal *wal, const struct tail *tail, struct paxos_recovered *out)
 {
     const struct wal_settings *settings = &wal->settings;
+    uint32_t wanted = settings->ring_entries - (uint32_t)settings->window_entries;
     struct tail_wish wish = {
         .decided = wal->state.decided,
         .entries_max = settings->ring_entries,
-        .entries_wanted = settings->ring_entries - (uint32_t)settings->window_entries,
+        .entries_wanted = BUGGIFY(settings->buggify, TAIL_SHORT) ? 0 : wanted,
         .decided_bytes_max = settings->ring_bytes,
     };
     if (!tail_choose_base(tail, &wish, &out->base, &out->base_chain)) {
@@ -262,6 +263,7 @@ static int write_last_block(struct wal *wal, const struct scan_result *result)
     if (block == NULL) {
         return reader->error == 0 ? EIO : reader->error;
     }
+    MARK(MEND_BLOCK);
     int64_t written = files->write_at(files->context, wal->segment.handle, block,
                                       result->last_bytes, result->last_offset);
     if (written < 0 || (size_t)written < result->last_bytes) {
@@ -324,6 +326,9 @@ static int has_right_size(struct wal *wal, const char *name)
 static int adopt_ready(struct wal *wal, const struct catalog *catalog)
 {
     uint64_t number = 0;
+    if (BUGGIFY(wal->settings.buggify, READY_DROPPED)) {
+        return 0;
+    }
     while (wal_wants_segment(wal, &number) && has_item(catalog, SEGMENT_READY, number)) {
         char name[FILES_NAME_BYTES];
         segment_name(name, SEGMENT_READY, number);

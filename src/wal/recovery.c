@@ -29,6 +29,7 @@
 #include "wal/recovery.h"
 
 #include "base/check.h"
+#include "base/marks.h"
 
 #include <stddef.h>
 
@@ -68,6 +69,7 @@ static const struct row TABLE[] = {
 // clang-format on
 
 enum { ROWS = sizeof TABLE / sizeof TABLE[0] };
+_Static_assert(ROWS == MARK_ROW_MISSING - MARK_ROW_NEWER + 1, "a mark for each row");
 
 static bool fits(enum cell cell, bool value)
 {
@@ -93,6 +95,7 @@ enum recovery_decision recovery_decide(const struct recovery_observation *observ
         at++;
     }
     CHECK(at < ROWS);
+    MARK_ROW(ROW_NEWER, at);
     return TABLE[at].decision;
 }
 

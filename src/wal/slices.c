@@ -202,6 +202,7 @@ enum wal_status wal_read(struct wal *wal,
     CHECK(first <= last);
     CHECK(max_entries > 0);
     *out_slice = (struct wal_slice){0};
+    max_entries = BUGGIFY(wal->settings.buggify, READ_ONE) ? 1 : max_entries;
     struct limits limits = {.first = first,
                             .last = last,
                             .max_entries = max_entries,

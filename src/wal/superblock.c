@@ -34,6 +34,7 @@
 #include "wal/segment.h"
 
 #include "base/check.h"
+#include "base/marks.h"
 #include "base/mutant.h"
 
 #include <errno.h>
@@ -226,6 +227,7 @@ enum superblock_sight superblock_read(struct superblock_file *file,
         return SUPERBLOCK_NEWER;
     }
     file->current_mask = equals_of(copies, pair);
+    MARK_IF(file->current_mask != ALL_COPIES, SUPERBLOCK_HALF);
     file->digest = copies[pair].digest;
     bool is_sound = unpack(file->pages + (size_t)pair * SUPERBLOCK_COPY_BYTES, out);
     return is_sound ? SUPERBLOCK_SOUND : SUPERBLOCK_BROKEN;

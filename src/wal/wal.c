@@ -186,6 +186,7 @@ enum wal_status wal_next_segment(struct wal *wal)
         }
         return status;
     }
+    MARK(SEGMENT);
     wal_add_seed(wal, next.seed);
     wal->segment = next;
     wal->ready_count--;
@@ -261,7 +262,10 @@ enum wal_status wal_write_block(struct wal *wal,
                                 const struct log_state *after)
 {
     size_t bytes = block_disk_bytes(plan->body_bytes);
-    if (wal->segment.number == 0 || wal->segment.bytes - wal->segment.offset < bytes) {
+    bool is_early = BUGGIFY(wal->settings.buggify, SEGMENT_SOON) &&
+                    wal->ready_count > 0 && wal->block % 64 == 0;
+    if (wal->segment.number == 0 || is_early ||
+        wal->segment.bytes - wal->segment.offset < bytes) {
         enum wal_status status = wal_next_segment(wal);
         if (status != WAL_OK) {
             return status;
@@ -386,8 +390,13 @@ wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commi
     wal->state = after;
     wal->record_block = wal->block;
     wal->wants_seal = true;
+    has_state = has_state || BUGGIFY(wal->settings.buggify, SUPERBLOCK_ALWAYS);
     if (has_state && !MUTANT_IS(53)) {
         status = wal_write_superblock(wal);
+    }
+    bool has_room = wal->segment.bytes - wal->segment.offset >= block_disk_bytes(0);
+    if (status == WAL_OK && has_room && BUGGIFY(wal->settings.buggify, SEAL_AT_ONCE)) {
+        status = wal_seal(wal);
     }
     out_commit->token = after.token;
     out_commit->block = wal->block;
@@ -412,7 +421,8 @@ enum wal_status wal_sync(struct wal *wal)
 
 bool wal_wants_seal(const struct wal *wal)
 {
-    return wal->wants_seal && !wal->has_failed;
+    return wal->wants_seal && !wal->has_failed &&
+           !BUGGIFY(wal->settings.buggify, SEAL_NEVER);
 }
 
 enum wal_status wal_seal(struct wal *wal)
@@ -423,6 +433,7 @@ enum wal_status wal_seal(struct wal *wal)
     if (!wal->wants_seal) {
         return WAL_OK;
     }
+    MARK(SEAL);
     wal->wants_seal = false;
     struct wal_block_plan plan = {.is_durable = wal->settings.durability == WAL_SYNC};
     return wal_write_block(wal, &plan, &wal->state);

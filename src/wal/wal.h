@@ -43,6 +43,7 @@ struct wal_settings {
     uint64_t ring_bytes;               // payload bytes of decided slots among them
     uint64_t window_entries;           // of the ring, left free for what comes
     struct paxos_id fresh_incarnation; // used when the directory is formatted now
+    const uint64_t *buggify; // tests only: set of base/buggify.h, the caller's; or NULL
 };
 
 struct wal;
