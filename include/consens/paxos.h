@@ -306,6 +306,7 @@ enum paxos_event_type {
     PAXOS_EVENT_READ,      // a linearizable read has come; answered through read_ready_id
     PAXOS_EVENT_PEER_LOST, // the connection of seat `peer` closed: a hint, never trusted
     PAXOS_EVENT_DISK_SLOW, // a sync is in flight since `sync_us`
+    PAXOS_EVENT_DISK_ROOM, // `has_room`: growing writes fit on the disk, or no longer do
     PAXOS_EVENT_RESIGN,    // hand leadership over if held (SIGTERM); stop competing
 };
 
@@ -316,6 +317,7 @@ struct paxos_event {
     uint64_t token;
     uint64_t block; // PERSISTED: number of the last durable block
     uint64_t sync_us;
+    uint32_t has_room;
     struct paxos_entry entry;
     uint32_t waiting_seats; // PROPOSE: mask of seats to tell at once when it is decided
     const struct paxos_message *message;

@@ -230,6 +230,12 @@ void replica_on_peer_lost(struct replica *replica, uint32_t seat, uint64_t now_m
 void replica_on_room(struct replica *replica, bool has_room)
 {
     replica->has_room = has_room;
+    struct paxos_event event = {
+        .type = PAXOS_EVENT_DISK_ROOM,
+        .now_ms = replica->now_ms,
+        .has_room = has_room,
+    };
+    effects_step(replica, &event, NULL);
 }
 
 void replica_on_disk_slow(struct replica *replica, uint64_t sync_us, uint64_t now_ms)

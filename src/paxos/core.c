@@ -515,6 +515,9 @@ static void receive_event(struct paxos_core *core, const struct paxos_event *eve
     case PAXOS_EVENT_DISK_SLOW:
         core->disk.in_flight_us = event->sync_us;
         break;
+    case PAXOS_EVENT_DISK_ROOM:
+        core->disk.is_full = event->has_room == 0;
+        break;
     case PAXOS_EVENT_RESIGN:
         core->election.is_resigning = true;
         leader_resign(core);

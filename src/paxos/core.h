@@ -224,6 +224,7 @@ struct disk {
     uint32_t sample_count;
     uint64_t in_flight_us;
     uint64_t block;
+    bool is_full; // growing writes are refused (507)
 };
 
 struct paxos_core {

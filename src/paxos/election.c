@@ -243,7 +243,9 @@ void election_receive_heartbeat(struct paxos_core *core,
     reply->gated = core->role < PAXOS_FOLLOWER;
     reply->happy = election->is_happy && !reply->gated;
     reply->disk_us = (uint32_t)disk_median_us(&core->disk);
-    if (election->is_resigning || core->disk.in_flight_us >= DISK_STUCK_US) {
+    // No heir to a leader that resigns.
+    if (election->is_resigning || core->disk.in_flight_us >= DISK_STUCK_US ||
+        core->disk.is_full) {
         reply->disk_us = UINT32_MAX;
     }
 }

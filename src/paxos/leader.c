@@ -424,9 +424,11 @@ static void maybe_resign(struct paxos_core *core)
         core->log.length > core->log.decided &&
         core->now_ms >= proposer->commit_progress_ms + core->settings.stall_ms;
     bool is_forced = BUGGIFY(core->settings.buggify, RESIGN) && core_draw(core, 64) == 0;
+    // A full disk refuses writes that another one has room for (4.2).
+    bool is_full = core->disk.is_full && !MUTANT_IS(122);
     MARK_IF(is_stalled, E6_STALLED);
     MARK_IF(is_disk_slow(core, heir), E6_DISK);
-    if (is_stalled || is_forced || is_disk_slow(core, heir) ||
+    if (is_stalled || is_forced || is_full || is_disk_slow(core, heir) ||
         core->election.is_resigning) {
         start_handover(core, heir);
     }

@@ -430,6 +430,36 @@ static void handover_that_nobody_takes_ends_by_itself(void **state)
     paxos_rig_fini(&rig);
 }
 
+static void leader_whose_disk_is_full_hands_over_to_one_with_room(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_lead(&rig);
+    struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 0);
+    paxos_rig_receive(&rig, &message);
+    struct paxos_event full = {.type = PAXOS_EVENT_DISK_ROOM, .has_room = 0};
+    paxos_rig_step(&rig, &full);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[1].reply.disk_us = UINT32_MAX; // is full too
+    answers[2].reply.disk_us = UINT32_MAX;
+    bool is_handing_over = false;
+    for (int i = 0; i < 400 && !is_handing_over; i++) {
+        if (i == 200) {
+            answers[1].reply.disk_us = 100;
+            assert_true(rig.view.can_propose);
+        }
+        paxos_rig_wait(&rig, 1);
+        is_handing_over = paxos_rig_has_traced(&rig, PAXOS_TRACE_HANDOVER);
+        assert_true(i >= 200 || !is_handing_over);
+        if (round_asked(&rig) != 0 && !is_handing_over) {
+            answer_round(&rig, round_asked(&rig), answers);
+        }
+    }
+    assert_true(is_handing_over);
+    paxos_rig_fini(&rig);
+}
+
 static void leader_stays_when_nobody_is_fit_to_follow_it(void **state)
 {
     (void)state;
@@ -465,6 +495,7 @@ int main(void)
         cmocka_unit_test(handover_is_taken_only_from_the_promised_leader),
         cmocka_unit_test(resigning_leader_waits_until_the_heir_holds_everything),
         cmocka_unit_test(handover_that_nobody_takes_ends_by_itself),
+        cmocka_unit_test(leader_whose_disk_is_full_hands_over_to_one_with_room),
         cmocka_unit_test(leader_stays_when_nobody_is_fit_to_follow_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
