@@ -284,7 +284,9 @@ finish_probe(struct world *world, struct node *node, const struct operation *ope
 {
     struct liveness *liveness = &world->liveness;
     liveness->probe_answered[node->seat] = true;
-    if (operation->status == CS_CREATED || operation->status == CS_UPDATED) {
+    bool is_full = liveness->burden == BURDEN_FULL_DISK &&
+                   liveness->burdened == node->seat && operation->status == CS_DISK_FULL;
+    if (operation->status == CS_CREATED || operation->status == CS_UPDATED || is_full) {
         liveness->probe_done[node->seat] = true;
     } else if (!liveness->probe_done[node->seat]) {
         events_plan(&world->events, world->now_us + PROBE_AGAIN_US, SIM_PROBE, node->seat,

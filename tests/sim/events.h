@@ -11,18 +11,20 @@
 #include <stdint.h>
 
 enum sim_event_kind {
-    SIM_TURN = 1,     // a node's loop looks at what has come and at its clock
-    SIM_FRAME,        // a frame arrives: argument = frame
-    SIM_COMMIT_DONE,  // a node's log thread ends a block; argument = commit number
-    SIM_COMMIT_SLOW,  // the same block is under way for 100 ms; argument = commit number
-    SIM_SEAL,         // nothing was written for 20 ms; argument = commit number
-    SIM_SEGMENT_DONE, // the helper has zero-filled a segment; argument = its number
-    SIM_READ_DONE,    // a slice of the log has been read; argument = index
-    SIM_PEER_LOST,    // a node hears that a connection closed; argument = seat
-    SIM_CLIENT,       // a client thinks of its next operation; node = client
-    SIM_GIVE_UP,      // a client stops waiting; argument = operation
-    SIM_RESTART,      // a crashed node starts again; argument = life
-    SIM_RESUME,       // a paused node goes on; argument = pause number
+    SIM_TURN = 1,      // a node's loop looks at what has come and at its clock
+    SIM_FRAME,         // a frame arrives: argument = frame
+    SIM_COMMIT_DONE,   // a node's log thread ends a block; argument = commit number
+    SIM_COMMIT_SLOW,   // the same block is under way for 100 ms; argument = commit number
+    SIM_SEAL,          // nothing was written for 20 ms; argument = commit number
+    SIM_SEGMENT_DONE,  // the helper has zero-filled a segment; argument = its number
+    SIM_SEGMENT_RETRY, // the helper looks once more for room; argument = its last number
+    SIM_DISK_ROOM,     // a full disk has room again; argument = change number
+    SIM_READ_DONE,     // a slice of the log has been read; argument = index
+    SIM_PEER_LOST,     // a node hears that a connection closed; argument = seat
+    SIM_CLIENT,        // a client thinks of its next operation; node = client
+    SIM_GIVE_UP,       // a client stops waiting; argument = operation
+    SIM_RESTART,       // a crashed node starts again; argument = life
+    SIM_RESUME,        // a paused node goes on; argument = pause number
     SIM_CLOCK,       // a node's clock goes on at its usual pace; argument = change number
     SIM_HEAL,        // a fault of the network ends; argument = fault number
     SIM_DISK_NORMAL, // a node's slow disk is fast again; argument = change number

@@ -25,6 +25,9 @@ static const char *const names[FAULT_KINDS] = {
     [FAULT_SLOW_DISK] = "slow-disk",
     [FAULT_DISK_ERROR] = "disk-error",
     [FAULT_FALSE_PEER_LOST] = "false-peer-lost",
+    [FAULT_SLOW_LEADER_DISK] = "slow-leader-disk",
+    [FAULT_DISK_FULL] = "disk-full",
+    [FAULT_DISKS_FULL] = "disks-full",
     [FAULT_WIPE] = "wipe",
     [FAULT_ROLL_BACK] = "roll-back",
 };
@@ -65,6 +68,13 @@ static struct node *draw_leader(struct world *world)
         }
     }
     return leader != NULL ? leader : draw_node(world);
+}
+
+/* The leader is the more interesting half of the time. */
+static struct node *draw_either(struct world *world)
+{
+    bool is_leader = random_permille(&world->fault_random, 500);
+    return is_leader ? draw_leader(world) : draw_node(world);
 }
 
 static void lose_power(struct world *world)
@@ -160,6 +170,20 @@ static void roll_back(struct world *world, struct node *node)
     }
 }
 
+static void slow_leader_disk(struct world *world)
+{
+    struct node *leader = draw_leader(world);
+    uint64_t for_us = random_between(&world->fault_random, SECOND, 4 * SECOND);
+    logging_slow_down(world, leader, 100, for_us);
+}
+
+static void fill_disk(struct world *world, struct node *node)
+{
+    TRACE(world, node, "its disk is full");
+    logging_fill_disk(world, node,
+                      random_skewed(&world->fault_random, 200 * MS, 8 * SECOND));
+}
+
 static void strike_process(struct world *world, enum fault_kind kind)
 {
     struct random *random = &world->fault_random;
@@ -223,6 +247,17 @@ static void strike(struct world *world, enum fault_kind kind)
         return;
     case FAULT_SLOW_DISK:
         slow_disk(world, draw_node(world));
+        return;
+    case FAULT_SLOW_LEADER_DISK:
+        slow_leader_disk(world);
+        return;
+    case FAULT_DISK_FULL:
+        fill_disk(world, draw_either(world));
+        return;
+    case FAULT_DISKS_FULL:
+        for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+            fill_disk(world, &world->nodes[i]);
+        }
         return;
     case FAULT_DISK_ERROR:
         break_disk(world, draw_node(world));

@@ -232,7 +232,7 @@ static bool is_plausible(const struct operation *operation)
     bool is_refusal = status == CS_OVERLOADED || status == CS_NO_QUORUM ||
                       status == CS_NO_LEADER || status == CS_STARTING ||
                       status == CS_STOPPING || status == CS_TIMED_OUT ||
-                      status == CS_DISK_FULL;
+                      (status == CS_DISK_FULL && is_put); // the rest goes on
     return is_refusal || (status == CS_OK && !is_write) ||
            (status == CS_NOT_FOUND && !is_put) || (status == CS_CREATED && is_put) ||
            (status == CS_UPDATED && is_put) ||

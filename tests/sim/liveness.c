@@ -16,7 +16,12 @@ enum liveness_shape {
     LIVENESS_SHAPES,
 };
 
-enum { STAR_PERMILLE = 150, ADMITTED_PERMILLE = 700 };
+enum {
+    STAR_PERMILLE = 150,
+    ADMITTED_PERMILLE = 700,
+    BURDEN_PERMILLE = 300,
+    BURDEN_SLOWNESS = 100
+};
 
 static uint32_t count_bits(uint32_t mask)
 {
@@ -76,6 +81,54 @@ static void leave_out(struct world *world, struct node *node, enum liveness_shap
     }
 }
 
+/* Unhappy ones do not count: an old leader at the rim of a star may never hear who follows
+ * it, but a quorum no longer does as it says. */
+static struct node *core_leader(struct world *world, uint32_t *out_count)
+{
+    struct node *leader = NULL;
+    *out_count = 0;
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        struct node *node = &world->nodes[i];
+        if ((world->liveness.core_mask >> i & 1) && node_is_leading(node) &&
+            replica_view(node->replica).happy) {
+            leader = node;
+            ++*out_count;
+        }
+    }
+    return leader;
+}
+
+/* The leader more often than not: the others must notice and take over. */
+static void draw_burden(struct world *world)
+{
+    struct random *random = &world->fault_random;
+    struct liveness *liveness = &world->liveness;
+    uint32_t count = world->swarm.node_count;
+    bool is_borne = count_bits(liveness->core_mask) > paxos_quorum_promise(count);
+    if (!is_borne || !random_permille(random, BURDEN_PERMILLE)) {
+        return;
+    }
+    uint32_t leader_count = 0;
+    const struct node *leader = core_leader(world, &leader_count);
+    liveness->burdened = (uint32_t)random_below(random, count);
+    while (!(liveness->core_mask >> liveness->burdened & 1)) {
+        liveness->burdened = (liveness->burdened + 1) % count;
+    }
+    if (leader != NULL && random_permille(random, 700)) {
+        liveness->burdened = leader->seat;
+    }
+    bool is_full = random_permille(random, 500);
+    liveness->burden = is_full ? BURDEN_FULL_DISK : BURDEN_SLOW_DISK;
+    struct node *node = &world->nodes[liveness->burdened];
+    if (is_full) {
+        logging_set_room(node, false);
+    } else {
+        logging_slow_down(world, node, BURDEN_SLOWNESS, WORLD_END_MAX_US);
+    }
+    world->stats->burdens[liveness->burden]++;
+    TRACE(world, node, "stays burdened: %s disk", is_full ? "full" : "slow");
+}
+
 /* Who has lost its disk knocks at everybody's door: it must say so, and disturb nobody. */
 static void admit_lost(struct world *world, enum liveness_shape shape)
 {
@@ -121,23 +174,9 @@ void liveness_begin(struct world *world)
             leave_out(world, node, shape);
         }
     }
-}
-
-/* Unhappy ones do not count: an old leader at the rim of a star may never hear who follows
- * it, but a quorum no longer does as it says. */
-static struct node *core_leader(struct world *world, uint32_t *out_count)
-{
-    struct node *leader = NULL;
-    *out_count = 0;
-    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
-        struct node *node = &world->nodes[i];
-        if ((world->liveness.core_mask >> i & 1) && node_is_leading(node) &&
-            replica_view(node->replica).happy) {
-            leader = node;
-            ++*out_count;
-        }
+    if (shape != LIVENESS_STAR) {
+        draw_burden(world);
     }
-    return leader;
 }
 
 /* In a star of three a leaf may lead: the other leaf then cannot reach it, nor serve. */
@@ -204,7 +243,10 @@ void liveness_trace(struct world *world,
 {
     bool is_change =
         trace->kind == PAXOS_TRACE_TAKE_OVER || trace->kind == PAXOS_TRACE_STEP_DOWN;
-    if (world->liveness.is_judged && !world->atlas.went_beyond &&
+    // Its segments may end later, and then a full leader hands over.
+    bool may_change =
+        world->atlas.went_beyond || world->liveness.burden == BURDEN_FULL_DISK;
+    if (world->liveness.is_judged && !may_change &&
         (world->liveness.core_mask >> node->seat & 1) && is_change) {
         report_fail(world, "L4", node, 0, trace->ballot,
                     "%s though nothing is wrong and a leader was there",
@@ -271,8 +313,10 @@ void liveness_end(struct world *world)
             return;
         }
         struct cs_digest own = kv_digest(replica_state(node->replica));
-        if (!can_reach(world, i, leader)) {
-            continue;
+        bool is_burdened =
+            world->liveness.burden != BURDEN_NONE && world->liveness.burdened == i;
+        if (!can_reach(world, i, leader) || is_burdened) {
+            continue; // it may lag, as long as nobody waits for it
         }
         if (own.high != digest.high || own.low != digest.low) {
             report_fail(world, "L3", node, replica_applied(node->replica), NO_BALLOT,

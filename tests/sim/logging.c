@@ -5,10 +5,11 @@
 #include <stdlib.h>
 
 enum {
-    SEAL_AFTER_US = 20000,  // as the log thread does
-    SLOW_AFTER_US = 100000, // then the engine hears of the sync under way
-    CALLS_OF_A_COMMIT = 10, // about: a block, and the superblock's two halves
-    CALLS_OF_AN_OPEN = 80,  // about
+    SEAL_AFTER_US = 20000,   // as the log thread does
+    SLOW_AFTER_US = 100000,  // then the engine hears of the sync under way
+    CALLS_OF_A_COMMIT = 10,  // about: a block, and the superblock's two halves
+    CALLS_OF_AN_OPEN = 80,   // about
+    ROOM_RETRY_US = 1000000, // as the log thread does
     OPEN_CRASH_PERMILLE = 60,
 };
 
@@ -54,6 +55,11 @@ bool logging_open(struct world *world, struct node *node, struct wal_recovery *r
         restart_soon(world, node);
         return false;
     }
+    if (status == WAL_FULL && log->is_disk_full) {
+        TRACE(world, node, "does not start: %s", recovery->sentence);
+        restart_soon(world, node);
+        return false;
+    }
     if (status != WAL_OK) {
         report_fail(world, "I21", node, 0, NO_BALLOT,
                     "the log does not open (status %d): %s", (int)status,
@@ -62,6 +68,36 @@ bool logging_open(struct world *world, struct node *node, struct wal_recovery *r
     }
     log->last_block = recovery->core.block;
     return true;
+}
+
+static void tell_room(struct world *world, struct node *node)
+{
+    struct log_thread *log = &node->log;
+    bool has_room = wal_has_room(log->wal);
+    if (has_room == log->is_out_of_room) {
+        log->is_out_of_room = !has_room;
+        TRACE(world, node, "log: %s", has_room ? "there is room" : "no room");
+        struct inbox_item item = {.kind = INBOX_ROOM, .index = has_room};
+        CHECK(node_push(world, node, &item));
+    }
+}
+
+static void retry_segment_later(struct world *world, struct node *node)
+{
+    struct log_thread *log = &node->log;
+    log->is_preparing = false;
+    log->preparation++;
+    events_plan(&world->events, world->now_us + ROOM_RETRY_US, SIM_SEGMENT_RETRY,
+                node->seat, log->preparation);
+}
+
+void logging_begin(struct world *world, struct node *node)
+{
+    wal_leave_preparing(node->log.wal);
+    tell_room(world, node);
+    if (node->log.is_out_of_room) {
+        retry_segment_later(world, node);
+    }
 }
 
 void logging_close(struct node *node)
@@ -77,6 +113,7 @@ void logging_close(struct node *node)
     log->is_sealing = false;
     log->is_waiting_segment = false;
     log->is_preparing = false;
+    log->is_out_of_room = false;
     // What was planned for this life finds another number.
     log->commit_number++;
     log->preparation++;
@@ -188,7 +225,7 @@ settle_commit(struct world *world, struct node *node, const struct wal_commit *c
 static void fail_commit(struct world *world, struct node *node, enum wal_status status)
 {
     struct log_thread *log = &node->log;
-    if (status == WAL_FULL && log->is_preparing) {
+    if (status == WAL_FULL && (log->is_preparing || log->is_out_of_room)) {
         log->is_waiting_segment = true;
     } else if (status == WAL_FAILED &&
                (sim_disk_is_off(node->disk) || sim_disk_has_failed(node->disk))) {
@@ -220,7 +257,9 @@ void logging_commit_done(struct world *world, struct node *node, uint64_t commit
         log->is_sealing ? wal_seal(log->wal)
                         : wal_commit(log->wal, view_of_buffer(&log->in_flight), &commit);
     report_hash(world, (uint64_t)status << 32 | commit.block);
-    if (status != WAL_OK) {
+    if (log->is_sealing && status == WAL_FULL) {
+        after_commit(world, node); // without one
+    } else if (status != WAL_OK) {
         fail_commit(world, node, status);
     } else if (log->is_sealing) {
         world->stats->seals++;
@@ -230,17 +269,33 @@ void logging_commit_done(struct world *world, struct node *node, uint64_t commit
     }
 }
 
+static void ask_for_segment(struct world *world, struct node *node)
+{
+    struct log_thread *log = &node->log;
+    if (log->is_preparing || !wal_wants_segment(log->wal, &log->segment_number)) {
+        return;
+    }
+    log->is_preparing = true;
+    log->preparation++;
+    uint64_t takes_us = random_skewed(&world->log_random, MS, 50 * MS);
+    events_plan(&world->events, world->now_us + takes_us, SIM_SEGMENT_DONE, node->seat,
+                log->preparation);
+}
+
+void logging_retry_segment(struct world *world, struct node *node, uint64_t preparation)
+{
+    if (node->is_up && preparation == node->log.preparation) {
+        ask_for_segment(world, node);
+    }
+}
+
 static void after_commit(struct world *world, struct node *node)
 {
     struct log_thread *log = &node->log;
     log->is_busy = false;
     log->is_sealing = false;
-    if (!log->is_preparing && wal_wants_segment(log->wal, &log->segment_number)) {
-        log->is_preparing = true;
-        log->preparation++;
-        uint64_t takes_us = random_skewed(&world->log_random, MS, 50 * MS);
-        events_plan(&world->events, world->now_us + takes_us, SIM_SEGMENT_DONE,
-                    node->seat, log->preparation);
+    if (!log->is_out_of_room) {
+        ask_for_segment(world, node);
     }
     if (log->queued_count > 0) {
         begin_commit(world, node);
@@ -283,6 +338,13 @@ void logging_segment_done(struct world *world, struct node *node, uint64_t prepa
     struct wal_settings settings = settings_of(world, node);
     enum wal_status status =
         wal_prepare_segment(&node->files, &settings, log->segment_number);
+    if (status == WAL_FULL) {
+        world->stats->segments_without_room++;
+        wal_set_no_room(log->wal, true);
+        tell_room(world, node);
+        retry_segment_later(world, node);
+        return;
+    }
     if (status != WAL_OK) {
         fail_commit(world, node, status);
         return;
@@ -290,6 +352,7 @@ void logging_segment_done(struct world *world, struct node *node, uint64_t prepa
     world->stats->segments++;
     wal_adopt_segment(log->wal, log->segment_number);
     log->is_preparing = false;
+    tell_room(world, node);
     if (log->is_waiting_segment) {
         log->is_waiting_segment = false;
         plan_end(world, node);
@@ -338,6 +401,7 @@ void logging_make_normal(struct world *world, struct node *node)
 {
     struct log_thread *log = &node->log;
     log->slowness = 1;
+    logging_set_room(node, true);
     if (log->is_busy && !log->is_waiting_segment) {
         plan_end(world, node);
     }
@@ -353,4 +417,18 @@ void logging_slow_down(struct world *world,
     log->slow_change++;
     events_plan(&world->events, world->now_us + for_us, SIM_DISK_NORMAL, node->seat,
                 log->slow_change);
+}
+
+void logging_set_room(struct node *node, bool has_room)
+{
+    node->log.is_disk_full = !has_room;
+    node->log.room_change++;
+    sim_disk_set_capacity(node->disk, has_room ? DISK_BYTES : 0);
+}
+
+void logging_fill_disk(struct world *world, struct node *node, uint64_t for_us)
+{
+    logging_set_room(node, false);
+    events_plan(&world->events, world->now_us + for_us, SIM_DISK_ROOM, node->seat,
+                node->log.room_change);
 }

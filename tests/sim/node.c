@@ -58,6 +58,7 @@ void node_reset(struct world *world, struct node *node, uint32_t seat)
     node->clock = (struct sim_clock){0};
     clock_reset(world, node);
     node->log.slowness = 1;
+    logging_set_room(node, true);
     node->log.last_block = 0;
     contexts[seat] = (struct port_context){.world = world, .node = node};
 }
@@ -139,6 +140,7 @@ void node_start(struct world *world, struct node *node)
         return;
     }
     wal_forget_tail(node->log.wal);
+    logging_begin(world, node);
     replica_on_tick(node->replica, clock_own_ms(world, node));
     node_plan_turn(world, node, world->now_us);
 }
@@ -329,6 +331,9 @@ static void take_item(struct world *world,
         return;
     case INBOX_DISK_SLOW:
         replica_on_disk_slow(replica, item->sync_us, now_ms);
+        return;
+    case INBOX_ROOM:
+        replica_on_room(replica, item->index != 0);
         return;
     case INBOX_STOP:
         node->is_stopping = true;

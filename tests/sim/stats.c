@@ -56,6 +56,7 @@ static void print_parts(const struct stats *stats)
     row("log", "commits", stats->commits);
     row("log", "seals", stats->seals);
     row("log", "segments", stats->segments);
+    row("log", "segments without room", stats->segments_without_room);
     row("log", "reads for peers", stats->log_reads);
     row("log", "torn blocks cut", stats->torn_blocks);
     row("log", "crashes in open", stats->crashes_in_open);
@@ -76,6 +77,8 @@ static void print_kinds(const struct stats *stats)
     for (uint32_t i = 0; i < sizeof liveness / sizeof liveness[0]; i++) {
         row("liveness", liveness[i], stats->liveness_shapes[i]);
     }
+    row("liveness", "one full disk", stats->burdens[BURDEN_FULL_DISK]);
+    row("liveness", "one slow disk", stats->burdens[BURDEN_SLOW_DISK]);
     for (uint32_t i = 1; i < PAXOS_MESSAGE_TYPES; i++) {
         row("message", paxos_message_name(i), stats->messages[i]);
     }

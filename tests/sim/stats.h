@@ -43,6 +43,7 @@ struct stats {
     uint64_t records;
     uint64_t seals;
     uint64_t segments;
+    uint64_t segments_without_room;
     uint64_t log_reads;
     uint64_t starts;
     uint64_t restarts_with_log;
@@ -62,6 +63,7 @@ struct stats {
     uint64_t statuses[CS_STATUS_COUNT];
     uint64_t sizes[STATS_NODES_MAX]; // seeds by number of nodes
     uint64_t liveness_shapes[STATS_SHAPES_MAX];
+    uint64_t burdens[3];
 };
 
 /* The coverage table on stdout; what never happened is listed at its end. */

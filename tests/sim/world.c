@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#define DISK_BYTES ((uint64_t)256 * 1024 * 1024)
-
 static void reset(struct world *world, uint64_t seed);
 static void happen(struct world *world, const struct sim_event *event);
 static void enter_phase(struct world *world, enum phase phase);
@@ -149,6 +147,12 @@ static void happen_at_node(struct world *world, const struct sim_event *event)
         if (event->argument == node->clock.change) {
             clock_set_rate(world, node, node->clock.usual_ppm);
         }
+    } else if (event->kind == SIM_SEGMENT_RETRY) {
+        logging_retry_segment(world, node, event->argument);
+    } else if (event->kind == SIM_DISK_ROOM) {
+        if (event->argument == node->log.room_change) {
+            logging_set_room(node, true);
+        }
     } else if (event->kind == SIM_DISK_NORMAL) {
         if (event->argument == node->log.slow_change) {
             node->log.slowness = 1;
@@ -189,6 +193,8 @@ static void happen(struct world *world, const struct sim_event *event)
     case SIM_COMMIT_SLOW:
     case SIM_SEAL:
     case SIM_SEGMENT_DONE:
+    case SIM_SEGMENT_RETRY:
+    case SIM_DISK_ROOM:
     case SIM_READ_DONE:
     case SIM_PEER_LOST:
     case SIM_RESTART:

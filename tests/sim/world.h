@@ -47,6 +47,7 @@ enum {
 #define MS                ((uint64_t)1000)
 #define SECOND            ((uint64_t)1000000)
 #define NEVER             UINT64_MAX
+#define DISK_BYTES        ((uint64_t)256 * 1024 * 1024)
 #define SAFETY_US         (14 * SECOND)
 #define LIVENESS_BOUND_US (5 * SECOND) // within it a core without faults serves everybody
 #define SETTLED_US        (1 * SECOND) // then no leader changes for so long (L4)
@@ -80,7 +81,10 @@ enum fault_kind {
     FAULT_SLOW_DISK,
     FAULT_DISK_ERROR, // EIO or short write, once: the process ends
     FAULT_FALSE_PEER_LOST,
-    FAULT_WIPE,      // a disk is lost, and an empty one put in its place (G1)
+    FAULT_SLOW_LEADER_DISK, // E6: a hundred times slower
+    FAULT_DISK_FULL,        // no file grows; room returns later
+    FAULT_DISKS_FULL,       // of all nodes together
+    FAULT_WIPE,             // a disk is lost, and an empty one put in its place (G1)
     FAULT_ROLL_BACK, // a disk is put back as it was: an old backup, a machine's snapshot
     FAULT_KINDS,
 };
@@ -143,6 +147,7 @@ enum inbox_kind {
     INBOX_REQUEST,
     INBOX_PEER_LOST,
     INBOX_DISK_SLOW,
+    INBOX_ROOM, // index: there is room
     INBOX_STOP,
 };
 
@@ -176,6 +181,7 @@ struct log_thread {
     bool is_busy;
     bool is_sealing;         // the block under way is empty
     bool is_waiting_segment; // WAL_FULL: the block waits for the helper
+    bool is_out_of_room;     // as the engine was told
     uint64_t commit_number;  // of the block under way or the last one, in all lives
     uint64_t commit_begun_us;
     uint64_t commit_ends_us;
@@ -185,6 +191,8 @@ struct log_thread {
     uint64_t segment_number;
     uint32_t slowness; // sync times this
     uint64_t slow_change;
+    bool is_disk_full;
+    uint64_t room_change;
 };
 
 enum loss {
@@ -353,7 +361,16 @@ struct judge {
     struct wire_frame frame;    // scratch of claims.c
 };
 
+/* What stays wrong with one node of a core that has a quorum without it. */
+enum burden {
+    BURDEN_NONE = 0,
+    BURDEN_FULL_DISK, // writes go on at the others (failure 11)
+    BURDEN_SLOW_DISK, // a hundred times slower (failure 12): E6, or nobody notices
+};
+
 struct liveness {
+    enum burden burden;
+    uint32_t burdened; // seat
     uint32_t core_mask;
     bool is_judged; // the bound is over
     bool was_thin;  // too few operations at the last look
@@ -439,6 +456,8 @@ bool node_is_leading(const struct node *node);
 
 /* ---- logging.c ---- */
 bool logging_open(struct world *world, struct node *node, struct wal_recovery *recovery);
+/* The node is up: its log thread begins. */
+void logging_begin(struct world *world, struct node *node);
 void logging_close(struct node *node);
 void logging_append(struct world *world, struct node *node, struct cs_view records);
 void logging_read(struct world *world, struct node *node, const struct log_read *read);
@@ -447,6 +466,10 @@ void logging_commit_slow(struct world *world, struct node *node, uint64_t commit
 void logging_seal(struct world *world, struct node *node, uint64_t commit_number);
 void logging_segment_done(struct world *world, struct node *node, uint64_t preparation);
 void logging_read_done(struct world *world, struct node *node, uint32_t index);
+void logging_retry_segment(struct world *world, struct node *node, uint64_t preparation);
+/* No file of the node grows any more, or they may again. */
+void logging_set_room(struct node *node, bool has_room);
+void logging_fill_disk(struct world *world, struct node *node, uint64_t for_us);
 void logging_make_normal(struct world *world, struct node *node);
 void logging_slow_down(struct world *world,
                        struct node *node,
