@@ -7,6 +7,7 @@
 
 struct search {
     struct register_state state;
+    uint32_t holder; // of the state, if others speak of it
     struct memory_hash set;
     uint32_t depth;
     uint32_t waiting;    // returned operations not yet in order
@@ -44,16 +45,48 @@ static void toggle(struct memory_hash *set, uint32_t operation)
     set->low ^= name.low;
 }
 
+/* The holder afterwards; *out_spent: the one that this step was the first to meet. */
+static uint32_t holder_after(const struct lincheck *lincheck,
+                             const struct search *search,
+                             uint32_t operation,
+                             uint32_t *out_spent)
+{
+    const struct lincheck_operation *taken = &lincheck->key[operation];
+    uint32_t met = lincheck->meets[operation];
+    *out_spent = met != NO_HOLDER && met != search->holder ? met : NO_HOLDER;
+    if (register_is_pure(taken)) {
+        return met != NO_HOLDER ? met : search->holder;
+    }
+    bool is_known_put = taken->kind == LINCHECK_PUT && !lincheck->is_anonymous[operation];
+    return is_known_put ? operation : NO_HOLDER;
+}
+
+/* Reads and refusals are guests of the state they meet. */
+static bool is_guest(const struct lincheck *lincheck, uint32_t operation)
+{
+    return lincheck->meets[operation] != NO_HOLDER &&
+           register_is_pure(&lincheck->key[operation]);
+}
+
 static void take_step(struct lincheck *lincheck,
                       struct search *search,
                       uint32_t operation,
                       const struct register_state *after,
                       uint32_t turn)
 {
-    lincheck->frames[search->depth++] = (struct frame){.before = search->state,
-                                                       .operation = operation,
-                                                       .turn = turn,
-                                                       .is_forced = turn == NO_TURN};
+    struct frame *frame = &lincheck->frames[search->depth++];
+    *frame = (struct frame){.before = search->state,
+                            .holder_before = search->holder,
+                            .operation = operation,
+                            .turn = turn,
+                            .is_forced = turn == NO_TURN};
+    search->holder = holder_after(lincheck, search, operation, &frame->spent);
+    if (frame->spent != NO_HOLDER) {
+        lincheck->holders[frame->spent].is_spent = true;
+    }
+    if (is_guest(lincheck, operation)) {
+        lincheck->holders[lincheck->meets[operation]].guests--;
+    }
     search->state = *after;
     search->tried_turn = NO_TURN;
     toggle(&search->set, operation);
@@ -74,7 +107,14 @@ static void undo_step(struct lincheck *lincheck, struct search *search)
     }
     relink_entry(lincheck, lincheck->call_entry[operation]);
     toggle(&search->set, operation);
+    if (is_guest(lincheck, operation)) {
+        lincheck->holders[lincheck->meets[operation]].guests++;
+    }
+    if (frame->spent != NO_HOLDER) {
+        lincheck->holders[frame->spent].is_spent = false;
+    }
     search->state = frame->before;
+    search->holder = frame->holder_before;
     search->tried_turn = frame->turn;
 }
 
@@ -108,6 +148,87 @@ static uint32_t find_pure(const struct lincheck *lincheck, const struct search *
         at = lincheck->entries[at].next;
     }
     return NO_OPERATION;
+}
+
+/* The step of the register, without the versions that nobody tells. */
+static bool step(const struct lincheck *lincheck,
+                 uint32_t operation,
+                 const struct register_state *state,
+                 struct register_state *out_after)
+{
+    bool can =
+        register_step(&lincheck->revisions, &lincheck->key[operation], state, out_after);
+    if (!lincheck->tells_versions) {
+        out_after->version = 0;
+    }
+    return can;
+}
+
+static bool is_same_state(const struct register_state *left,
+                          const struct register_state *right)
+{
+    return left->is_present == right->is_present && left->value == right->value &&
+           left->revision == right->revision && left->version == right->version;
+}
+
+/* The state of a named revision is there once. */
+static bool meets_its_holder(const struct lincheck *lincheck,
+                             const struct search *search,
+                             uint32_t operation)
+{
+    uint32_t met = lincheck->meets[operation];
+    if (met == NO_HOLDER || met == search->holder) {
+        return true;
+    }
+    // Else it is the nameless state that turns out to have this revision.
+    const struct holder *holder = &lincheck->holders[met];
+    return met >= lincheck->key_count && !holder->is_spent &&
+           (is_guest(lincheck, operation) || holder->guests == 0);
+}
+
+/* No read or refusal still needs the state that this write replaces, and no other write. */
+static bool may_replace(const struct lincheck *lincheck,
+                        const struct search *search,
+                        uint32_t operation)
+{
+    if (search->holder == NO_HOLDER || register_is_pure(&lincheck->key[operation])) {
+        return true;
+    }
+    const struct holder *holder = &lincheck->holders[search->holder];
+    return holder->guests == 0 &&
+           (holder->swap == NO_OPERATION || holder->swap == operation);
+}
+
+/* The last step, if it was an anonymous write: NULL if not. */
+static const struct frame *anonymous_step(const struct lincheck *lincheck,
+                                          const struct search *search)
+{
+    if (search->depth == 0) {
+        return NULL;
+    }
+    const struct frame *last = &lincheck->frames[search->depth - 1];
+    return lincheck->is_anonymous[last->operation] ? last : NULL;
+}
+
+/*
+ * Can `operation` come next, and must such an order be looked at? Not if it would come to
+ * the same without the anonymous write before it: then an order without that one does too.
+ */
+static bool may_take(const struct lincheck *lincheck,
+                     const struct search *search,
+                     uint32_t operation,
+                     struct register_state *out_after)
+{
+    if (!step(lincheck, operation, &search->state, out_after) ||
+        !meets_its_holder(lincheck, search, operation) ||
+        !may_replace(lincheck, search, operation)) {
+        return false;
+    }
+    const struct frame *anonymous = anonymous_step(lincheck, search);
+    struct register_state without;
+    return anonymous == NULL ||
+           !step(lincheck, operation, &anonymous->before, &without) ||
+           !is_same_state(&without, out_after);
 }
 
 /* Lower: of less use at another time. */
@@ -152,9 +273,10 @@ static bool stands_in(const struct lincheck_operation *other,
  * difference.
  */
 static bool has_stand_in(const struct lincheck *lincheck,
-                         uint32_t candidate,
-                         const struct register_state *state)
+                         const struct search *search,
+                         uint32_t candidate)
 {
+    const struct register_state *state = &search->state;
     bool is_earlier = true;
     struct register_state ignored;
     uint32_t at = lincheck->entries[lincheck->entry_count].next;
@@ -166,8 +288,7 @@ static bool has_stand_in(const struct lincheck *lincheck,
         } else if (lincheck->is_anonymous[other] &&
                    stands_in(&lincheck->key[other], &lincheck->key[candidate], state,
                              is_earlier) &&
-                   register_step(&lincheck->revisions, &lincheck->key[other], state,
-                                 &ignored)) {
+                   may_take(lincheck, search, other, &ignored)) {
             return true;
         }
     }
@@ -209,8 +330,7 @@ static uint32_t turn_of(const struct lincheck *lincheck,
     if (!lincheck->is_anonymous[candidate]) {
         return 3 * lincheck->key_count + rank;
     }
-    bool makes_way =
-        register_step(&lincheck->revisions, &lincheck->key[leading], after, &ignored);
+    bool makes_way = step(lincheck, leading, after, &ignored);
     return (makes_way ? 1 : 2) * lincheck->key_count + rank;
 }
 
@@ -224,14 +344,19 @@ static uint32_t find_next(const struct lincheck *lincheck,
     uint32_t leading = find_leading(lincheck);
     struct register_state after;
     *out_turn = NO_TURN;
+    // Its turn is first, so most steps need not look at the others.
+    if (leading != NO_OPERATION && search->tried_turn == NO_TURN &&
+        may_take(lincheck, search, leading, out_after)) {
+        *out_turn = lincheck->rank[leading];
+        return leading;
+    }
     uint32_t at = lincheck->entries[lincheck->entry_count].next;
     while (at != lincheck->entry_count && !lincheck->entries[at].is_return) {
         uint32_t candidate = lincheck->entries[at].operation;
         at = lincheck->entries[at].next;
-        if (!register_step(&lincheck->revisions, &lincheck->key[candidate],
-                           &search->state, &after) ||
+        if (!may_take(lincheck, search, candidate, &after) ||
             (lincheck->is_anonymous[candidate] &&
-             has_stand_in(lincheck, candidate, &search->state))) {
+             has_stand_in(lincheck, search, candidate))) {
             continue;
         }
         uint32_t turn = turn_of(lincheck, candidate, leading, &after);
@@ -245,6 +370,28 @@ static uint32_t find_next(const struct lincheck *lincheck,
     return best;
 }
 
+/*
+ * Whom no order explains here: a read or refusal that still needs this state while others
+ * want to go on, else who should have taken effect first.
+ */
+static uint32_t find_stuck(const struct lincheck *lincheck, const struct search *search)
+{
+    uint32_t at = lincheck->entries[lincheck->entry_count].next;
+    bool has_guests =
+        search->holder != NO_HOLDER && lincheck->holders[search->holder].guests > 0;
+    while (at != lincheck->entry_count) {
+        const struct entry *entry = &lincheck->entries[at];
+        bool is_it = has_guests ? is_guest(lincheck, entry->operation) &&
+                                      lincheck->meets[entry->operation] == search->holder
+                                : entry->is_return;
+        if (is_it) {
+            return entry->operation;
+        }
+        at = entry->next;
+    }
+    return NO_OPERATION;
+}
+
 static void note_progress(const struct lincheck *lincheck,
                           const struct search *search,
                           struct lincheck_result *result)
@@ -253,13 +400,24 @@ static void note_progress(const struct lincheck *lincheck,
         return;
     }
     result->explained = search->depth;
-    uint32_t at = lincheck->entries[lincheck->entry_count].next;
-    while (at != lincheck->entry_count && !lincheck->entries[at].is_return) {
-        at = lincheck->entries[at].next;
+    uint32_t stuck = find_stuck(lincheck, search);
+    if (stuck != NO_OPERATION) {
+        result->stuck_id = lincheck->key[stuck].id;
     }
-    if (at != lincheck->entry_count) {
-        result->stuck_id = lincheck->key[lincheck->entries[at].operation].id;
+}
+
+/* What may follow an anonymous write depends on the state before it (may_take). */
+static bool is_new_ground(struct lincheck *lincheck,
+                          const struct search *search,
+                          uint32_t next,
+                          const struct register_state *after)
+{
+    struct memory_hash set = search->set;
+    toggle(&set, next);
+    if (lincheck->is_anonymous[next]) {
+        set = memory_mix(set, &search->state);
     }
+    return memory_add(&lincheck->memory, set, after);
 }
 
 static enum lincheck_verdict search_key(struct lincheck *lincheck,
@@ -288,9 +446,7 @@ static enum lincheck_verdict search_key(struct lincheck *lincheck,
             }
             continue;
         }
-        struct memory_hash set = search->set;
-        toggle(&set, next);
-        if (memory_add(&lincheck->memory, set, &after)) {
+        if (is_new_ground(lincheck, search, next, &after)) {
             take_step(lincheck, search, next, &after, turn);
         } else {
             search->tried_turn = turn;
@@ -305,16 +461,16 @@ static enum lincheck_verdict decide_key(struct lincheck *lincheck,
                                         uint64_t step_budget,
                                         struct lincheck_result *result)
 {
-    prepare_key(lincheck, operations, count);
+    const struct lincheck_operation *impossible =
+        prepare_key(lincheck, operations, count);
     memory_clear(&lincheck->memory);
-    struct search search = {.tried_turn = NO_TURN};
+    struct search search = {.tried_turn = NO_TURN, .holder = NO_HOLDER};
     for (uint32_t i = 0; i < count; i++) {
         search.waiting += operations[i].outcome != LINCHECK_UNKNOWN;
     }
     result->key = operations[0].key;
     result->explained = 0;
     result->operation_count = count;
-    const struct lincheck_operation *impossible = prepare_find_impossible(lincheck);
     if (impossible != NULL) {
         result->stuck_id = impossible->id;
         return LINCHECK_VIOLATED;

@@ -53,17 +53,18 @@ enum lincheck_outcome {
 struct lincheck_operation {
     uint64_t id; // the caller's, for reports
     uint64_t key;
-    uint64_t invoked;  // points of one total order: no two are equal
-    uint64_t returned; // > invoked; not read if the outcome is UNKNOWN
+    uint64_t invoked;  // of one clock; what is equal is taken as concurrent
+    uint64_t returned; // >= invoked; not read if the outcome is UNKNOWN
     uint32_t kind;
     uint32_t condition;
     uint32_t outcome;
-    uint32_t unused;
+    uint32_t client; // for reports
     uint64_t condition_revision;
     uint64_t value;    // PUT: what it writes; FOUND: what it saw
     uint64_t revision; // CREATED, UPDATED, FOUND: the key's; REFUSED: found, 0 absent;
                        // DELETED: a hint where to look first, else not used
     uint64_t version;  // CREATED, UPDATED, FOUND: the key's; REFUSED: as found, if any
+    uint64_t seen;     // the store's revision when it took effect: for fast.h only
 };
 
 enum lincheck_verdict {

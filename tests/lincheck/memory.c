@@ -50,8 +50,7 @@ struct memory_hash memory_name_of(uint64_t operation)
     return name;
 }
 
-static struct memory_hash hash_with_state(struct memory_hash set,
-                                          const struct register_state *state)
+struct memory_hash memory_mix(struct memory_hash set, const struct register_state *state)
 {
     uint64_t bits = mix(state->value + 0x632be59bd9b4e019u);
     bits = mix(bits ^ state->revision);
@@ -90,7 +89,7 @@ bool memory_add(struct memory *memory,
                 struct memory_hash set,
                 const struct register_state *state)
 {
-    struct memory_hash hash = hash_with_state(set, state);
+    struct memory_hash hash = memory_mix(set, state);
     struct memory_slot *slot = find(memory, hash);
     if (slot->generation == memory->generation) {
         return false;

@@ -38,6 +38,9 @@ void memory_clear(struct memory *memory);
  */
 struct memory_hash memory_name_of(uint64_t operation);
 
+/* A set in a state as one name. */
+struct memory_hash memory_mix(struct memory_hash set, const struct register_state *state);
+
 /* True iff (set, state) was not there before. */
 bool memory_add(struct memory *memory,
                 struct memory_hash set,

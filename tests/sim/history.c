@@ -352,6 +352,16 @@ static void add_to_search(struct history *history, uint32_t index)
     lincheck_add(history->lincheck, &entry);
 }
 
+static void note_steps(struct world *world, uint64_t steps)
+{
+    struct stats *stats = world->stats;
+    stats->search_steps += steps;
+    if (steps > stats->search_steps_most) {
+        stats->search_steps_most = steps;
+        stats->search_seed = world->seed;
+    }
+}
+
 static void search(struct world *world)
 {
     struct history *history = &world->history;
@@ -361,7 +371,7 @@ static void search(struct world *world)
     }
     enum lincheck_verdict verdict =
         lincheck_run(history->lincheck, SEARCH_STEPS_MAX, &result);
-    world->stats->search_steps += result.step_count;
+    note_steps(world, result.step_count);
     if (verdict != LINCHECK_PASSED) {
         report_fail(world, "I12", NULL, 0, NO_BALLOT,
                     "linearizability of k%llu %s: no order explains #%llu (%u of %u "

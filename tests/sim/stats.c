@@ -31,6 +31,8 @@ static void print_world(const struct stats *stats)
     row("operations", "outcome unknown", stats->operations_unknown);
     row("operations", "local reads", stats->local_reads);
     row("operations", "search steps", stats->search_steps);
+    row("operations", "search steps, most", stats->search_steps_most);
+    row("operations", "search steps, seed", stats->search_seed);
     print_ratio("conditions that held", stats->condition_held,
                 stats->condition_held + stats->condition_failed);
     row("node", "starts", stats->starts);

@@ -54,6 +54,8 @@ struct stats {
     uint64_t rolled_back;
     uint64_t halts[STATS_HALTS_MAX];
     uint64_t search_steps;
+    uint64_t search_steps_most; // of one seed
+    uint64_t search_seed;       // that one
     uint64_t faults[STATS_FAULTS_MAX];
     uint64_t shapes[STATS_SHAPES_MAX];
     uint64_t messages[PAXOS_MESSAGE_TYPES];

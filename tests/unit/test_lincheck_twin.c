@@ -13,7 +13,7 @@
 
 #define NOT_TOLD LINCHECK_NOT_TOLD
 
-enum { OPERATIONS_MAX = 5, HISTORIES = 40000, REVISIONS = 4 };
+enum { OPERATIONS_MAX = 5, HISTORIES = 40000, REVISIONS = 5 };
 
 struct small {
     struct lincheck_operation operations[OPERATIONS_MAX];
@@ -248,8 +248,14 @@ static struct lincheck_operation draw_claim(uint64_t *seed, uint32_t index)
         operation.value = 1 + draw(seed, OPERATIONS_MAX);
         operation.revision = draw(seed, 4) == 0 ? NOT_TOLD : 10 * operation.value;
     } else {
-        operation.outcome = draw(seed, 2) == 0 ? LINCHECK_UNKNOWN : LINCHECK_DELETED;
-        operation.revision = NOT_TOLD;
+        static const uint32_t outcomes[6] = {LINCHECK_UNKNOWN, LINCHECK_UNKNOWN,
+                                             LINCHECK_DELETED, LINCHECK_DELETED,
+                                             LINCHECK_ABSENT,  LINCHECK_REFUSED};
+        operation.outcome = outcomes[draw(seed, 6)];
+        operation.condition = draw(seed, 3) == 0 ? (uint32_t)draw(seed, 4) : 0;
+        operation.condition_revision = 10 * (1 + draw(seed, 3));
+        bool is_refused = operation.outcome == LINCHECK_REFUSED;
+        operation.revision = is_refused ? 10 * draw(seed, OPERATIONS_MAX) : NOT_TOLD;
     }
     return operation;
 }
