@@ -135,15 +135,17 @@ static void pump_leader(struct paxos_core *core)
     if (reads->flying.is_active && is_confirmed(core)) {
         confirm(core);
     }
-    bool is_again = BUGGIFY(core->settings.buggify, READ_REPEAT) ||
-                    core->now_ms >= reads->flying.sent_ms + core->settings.resend_ms;
+    uint32_t resend_ms = BUGGIFY(core->settings.buggify, READ_REPEAT)
+                             ? HASTE_MS
+                             : core->settings.resend_ms;
     bool is_wanted = reads->last_id > reads->done_id || has_remote(&reads->open);
     if (!reads->flying.is_active && is_wanted) {
         launch(core);
         if (is_confirmed(core)) {
             confirm(core); // one node alone
         }
-    } else if (reads->flying.is_active && is_again) {
+    } else if (reads->flying.is_active &&
+               core->now_ms >= reads->flying.sent_ms + resend_ms) {
         MARK(READ_ROUND_AGAIN);
         repeat_round(core);
     }
@@ -185,12 +187,11 @@ static void pump_follower(struct paxos_core *core)
         leader == core->settings.seat) {
         return;
     }
-    bool is_hasty =
-        BUGGIFY(core->settings.buggify, READ_ASK_AGAIN) && core_draw(core, 8) == 0;
+    bool is_hasty = BUGGIFY(core->settings.buggify, READ_ASK_AGAIN);
+    uint32_t retry_ms = is_hasty ? HASTE_MS : core->settings.read_retry_ms;
     bool is_stale =
-        reads->is_asking &&
-        (is_hasty || core->now_ms >= reads->asked_ms + core->settings.read_retry_ms ||
-         !ballot_equal(reads->asked_ballot, core->election.leader));
+        reads->is_asking && (core->now_ms >= reads->asked_ms + retry_ms ||
+                             !ballot_equal(reads->asked_ballot, core->election.leader));
     if (reads->is_asking && !is_stale) {
         return;
     }

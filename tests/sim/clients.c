@@ -92,7 +92,7 @@ static struct operation draw_operation(struct world *world, uint32_t client_inde
     const struct client *client = &world->clients[client_index];
     struct operation operation = {.client = client_index, .key = draw_key(world)};
     operation.timeout_ms = draw_timeout_ms(&world->work_random);
-    if (world->phase != PHASE_SAFETY && world->history.count < OPERATIONS_MIN) {
+    if (world->phase != PHASE_SAFETY && world->history.count < world->operations_min) {
         operation.timeout_ms = THIN_TIMEOUT_MS;
     }
     if (random_permille(&world->work_random, 600)) {
@@ -122,7 +122,7 @@ static void think(struct world *world, uint32_t client)
 {
     const struct swarm *swarm = &world->swarm;
     uint64_t every_us = SAFETY_US * swarm->client_count / swarm->operation_target;
-    if (world->phase != PHASE_SAFETY && world->history.count < OPERATIONS_MIN) {
+    if (world->phase != PHASE_SAFETY && world->history.count < world->operations_min) {
         every_us = 10 * MS;
     }
     uint64_t pause = random_between(&world->work_random, 0, 2 * every_us);
@@ -145,6 +145,7 @@ static void send(struct world *world, struct node *node, const struct operation 
     uint64_t patience = operation->timeout_ms * MS * 5 / 4 + PATIENCE_US;
     events_plan(&world->events, world->now_us + patience, SIM_GIVE_UP, node->seat, index);
     world->stats->operations++;
+    workload_note_invoked(world, operation);
     if (!operation->is_probe) {
         world->clients[operation->client].operation = index;
         world->clients[operation->client].is_waiting = true;
@@ -154,8 +155,9 @@ static void send(struct world *world, struct node *node, const struct operation 
 void clients_act(struct world *world, uint32_t client)
 {
     uint32_t count = world->history.count;
-    bool is_over = (world->phase == PHASE_SETTLED && count >= OPERATIONS_MIN) ||
-                   count >= OPERATIONS_MAX;
+    uint32_t most = world->variant.operation_count;
+    bool is_over = (world->phase == PHASE_SETTLED && count >= world->operations_min) ||
+                   count >= (most == 0 ? OPERATIONS_MAX : most);
     if (world->clients[client].is_waiting || is_over) {
         return;
     }
@@ -318,6 +320,7 @@ void clients_answer(struct world *world,
     operation->item_revision = reply->item_revision;
     operation->version = reply->version;
     world->stats->statuses[reply->status]++;
+    workload_note_answered(world, operation);
     TRACE(world, node, "answer #%u %s revision=%llu item=%llu version=%llu", index,
           status_word(reply->status), (unsigned long long)reply->revision,
           (unsigned long long)reply->item_revision, (unsigned long long)reply->version);
@@ -343,7 +346,8 @@ void clients_give_up(struct world *world, uint32_t index)
     // With whole clocks and no faults the node itself must answer at the deadline.
     const struct node *node = &world->nodes[operation->node];
     bool has_lived = operation->life == node->life;
-    if (world->phase != PHASE_SAFETY && operation->invoked_us > SAFETY_US && has_lived) {
+    if (world->phase != PHASE_SAFETY && operation->invoked_us > world->safety_us &&
+        has_lived) {
         report_fail(world, "L1", &world->nodes[operation->node], 0, NO_BALLOT,
                     "#%u has no answer after its timeout of %llu ms", index,
                     (unsigned long long)operation->timeout_ms);

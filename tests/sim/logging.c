@@ -1,5 +1,6 @@
 #include "sim/world.h"
 
+#include "base/buggify.h"
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -26,6 +27,7 @@ static struct wal_settings settings_of(const struct world *world, struct node *n
         .ring_entries = swarm->core.ring_entries,
         .ring_bytes = swarm->core.ring_bytes,
         .window_entries = swarm->core.window_entries,
+        .buggify = &world->buggify,
     };
     settings.fresh_incarnation.high = random_draw(&node->identity_random) | 1;
     settings.fresh_incarnation.low = random_draw(&node->identity_random);
@@ -66,6 +68,7 @@ bool logging_open(struct world *world, struct node *node, struct wal_recovery *r
                     recovery->sentence);
         return false;
     }
+    wal_leave_preparing(log->wal); // the helper does, as in the server
     log->last_block = recovery->core.block;
     return true;
 }
@@ -143,7 +146,8 @@ static void take_block(struct world *world, struct log_thread *log)
 {
     size_t bytes = 0;
     size_t count = 0;
-    while (count < log->queued_count &&
+    bool is_alone = BUGGIFY(&world->buggify, BLOCK_ONE);
+    while (count < log->queued_count && (count == 0 || !is_alone) &&
            (count == 0 ||
             bytes + log->queued_bytes[count] <= world->swarm.block_bytes_max)) {
         bytes += log->queued_bytes[count++];

@@ -8,6 +8,7 @@
 #define CONSENS_TESTS_SIM_STATS_H
 
 #include "base/status.h"
+#include "sim/workload.h"
 
 #include <consens/paxos.h>
 #include <stdint.h>
@@ -66,6 +67,7 @@ struct stats {
     uint64_t sizes[STATS_NODES_MAX]; // seeds by number of nodes
     uint64_t liveness_shapes[STATS_SHAPES_MAX];
     uint64_t burdens[3];
+    struct workload workload;
 };
 
 /* The coverage table on stdout; what never happened is listed at its end. */

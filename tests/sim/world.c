@@ -1,5 +1,6 @@
 #include "sim/world.h"
 
+#include "base/buggify.h"
 #include "base/check.h"
 
 #include <stdlib.h>
@@ -84,6 +85,32 @@ bool world_run(struct world *world, uint64_t seed, bool is_tracing)
     return !world->violation.is_found;
 }
 
+/* In a quarter of the seeds none is on, in the others each with a third: 1 in 4 in all. */
+static uint64_t draw_points(uint64_t seed, uint64_t points_off)
+{
+    struct random random;
+    random_init(&random, seed, 7);
+    bool is_any = random_permille(&random, 750);
+    uint64_t points = 0;
+    for (uint32_t i = 0; i < BUGGIFY_COUNT; i++) {
+        points |= (uint64_t)random_permille(&random, 333) << i;
+    }
+    return is_any ? points & ~points_off : 0;
+}
+
+static void vary(struct world *world)
+{
+    const struct variant *variant = &world->variant;
+    bool is_whole = variant_is_whole(variant);
+    variant_apply(variant, &world->swarm);
+    world->safety_us =
+        is_whole || variant->safety_ms == 0 ? SAFETY_US : variant->safety_ms * MS;
+    world->operations_min = is_whole ? OPERATIONS_MIN : 0;
+    world->buggify = draw_points(world->seed, variant->points_off);
+    world->swarm.core.buggify = &world->buggify;
+    world->fault_count = 0;
+}
+
 static void reset(struct world *world, uint64_t seed)
 {
     world->seed = seed;
@@ -95,6 +122,8 @@ static void reset(struct world *world, uint64_t seed)
     world->atlas = (struct atlas){0};
     world->liveness = (struct liveness){.core_mask = UINT32_MAX};
     swarm_draw(&world->swarm, seed);
+    vary(world);
+    seed += world->variant.salt * 0x9e3779b97f4a7c15u;
     random_init(&world->net_random, seed, 2);
     random_init(&world->work_random, seed, 3);
     random_init(&world->fault_random, seed, 4);
@@ -111,7 +140,7 @@ static void reset(struct world *world, uint64_t seed)
     }
     clients_reset(world);
     faults_plan_next(world);
-    events_plan(&world->events, SAFETY_US, SIM_PHASE, 0, PHASE_LIVENESS);
+    events_plan(&world->events, world->safety_us, SIM_PHASE, 0, PHASE_LIVENESS);
 }
 
 static void happen_at_node(struct world *world, const struct sim_event *event)
@@ -162,6 +191,19 @@ static void happen_at_node(struct world *world, const struct sim_event *event)
     }
 }
 
+static void strike(struct world *world)
+{
+    world->fault_count++;
+    if (world->phase != PHASE_SAFETY) {
+        return;
+    }
+    if (variant_keeps_strike(&world->variant, world->fault_count)) {
+        faults_strike(world);
+    } else {
+        faults_plan_next(world);
+    }
+}
+
 static void happen(struct world *world, const struct sim_event *event)
 {
     switch ((enum sim_event_kind)event->kind) {
@@ -181,9 +223,7 @@ static void happen(struct world *world, const struct sim_event *event)
         }
         return;
     case SIM_FAULT:
-        if (world->phase == PHASE_SAFETY) {
-            faults_strike(world);
-        }
+        strike(world);
         return;
     case SIM_PHASE:
         enter_phase(world, (enum phase)event->argument);
@@ -212,7 +252,7 @@ static void happen(struct world *world, const struct sim_event *event)
 static void enter_phase(struct world *world, enum phase phase)
 {
     uint64_t now = world->now_us;
-    bool is_thin = world->history.count < OPERATIONS_MIN;
+    bool is_thin = world->history.count < world->operations_min;
     bool goes_on = is_thin || world->liveness.was_thin;
     if (phase == PHASE_END && goes_on && now < WORLD_END_MAX_US) {
         // Clients waited long for nodes that were down: they get their operations in yet,
@@ -223,6 +263,7 @@ static void enter_phase(struct world *world, enum phase phase)
     }
     world->phase = phase;
     if (phase == PHASE_LIVENESS) {
+        world->buggify = 0;
         liveness_begin(world);
         events_plan(&world->events, now + LIVENESS_BOUND_US, SIM_PHASE, 0, PHASE_SETTLED);
     } else if (phase == PHASE_SETTLED) {
@@ -232,7 +273,7 @@ static void enter_phase(struct world *world, enum phase phase)
         uint32_t count = world->history.count;
         liveness_end(world);
         // Where most have halted there is nobody to ask.
-        if (count < OPERATIONS_MIN && !world->atlas.went_beyond) {
+        if (count < world->operations_min && !world->atlas.went_beyond) {
             report_fail(world, "workload", NULL, 0, NO_BALLOT, "only %u operations",
                         count);
         }

@@ -13,7 +13,8 @@
  *   clients.c   operations, answers; history.c what must hold of them
  *   judge.c     invariants of the logs; claims.c of what is said in messages
  *   liveness.c  the second phase
- *   report.c    transcript, trace hash, counters
+ *   report.c    transcript, trace hash, counters; workload.c which operations met
+ *   variant.c   a seed's world made smaller
  *
  * All time is in microseconds of the world unless a name says otherwise.
  *
@@ -30,6 +31,7 @@
 #include "sim/shadow.h"
 #include "sim/stats.h"
 #include "sim/swarm.h"
+#include "sim/variant.h"
 #include "support/disk.h"
 #include "wal/wal.h"
 #include "wire/peer_message.h"
@@ -222,6 +224,7 @@ struct operation {
     uint64_t invoked; // points of the world's order
     uint64_t returned;
     uint64_t invoked_us;
+    uint64_t leaders;        // leaderships there had been when it was invoked
     uint64_t floor_revision; // highest revision acknowledged before it was invoked (I13)
     bool is_answered;
     bool is_abandoned; // its client has gone on
@@ -326,6 +329,11 @@ struct violation {
 
 struct world {
     uint64_t seed;
+    struct variant variant; // what is left out; the caller's, of all seeds
+    uint64_t safety_us;     // length of the first phase
+    uint32_t operations_min;
+    uint64_t buggify; // points that are on; none once faults end
+    uint32_t fault_count;
     uint64_t now_us;
     enum phase phase;
     struct swarm swarm;
@@ -454,6 +462,10 @@ void clients_answer(struct world *world,
 void clients_lose_node(struct world *world, const struct node *node);
 /* Liveness: a fresh write of this node's own client. */
 void clients_probe(struct world *world, struct node *node);
+
+/* ---- workload.c ---- */
+void workload_note_invoked(struct world *world, struct operation *operation);
+void workload_note_answered(struct world *world, const struct operation *operation);
 
 /* ---- history.c ---- */
 void history_reset(struct history *history);
