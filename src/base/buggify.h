@@ -48,7 +48,7 @@
     X(RESIGN, "leaders hand over now and then")                                          \
     X(HANDOVER_EARLY, "the heir is asked before it holds everything")                    \
     X(PROBE_AT_ONCE, "a silent peer is probed at every look")                            \
-    X(READ_REPEAT, "a read round is repeated every 5 ms")                             \
+    X(READ_REPEAT, "a read round is repeated every 5 ms")                                \
     X(READ_ASK_AGAIN, "the leader is asked again before it could answer")                \
     X(HELLO_OFTEN, "an open node goes on saying Hello")                                  \
     X(MARKS_FEW, "two records share what is known of their durability")                  \

@@ -399,7 +399,8 @@ wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commi
         status = wal_seal(wal);
     }
     out_commit->token = after.token;
-    out_commit->block = wal->block;
+    out_commit->block =
+        wal->record_block; // a seal behind it is not the one that peers remember (G2)
     return status;
 }
 
