@@ -65,16 +65,31 @@ static void flip_or_fetch(struct paxos_core *core)
     acceptor_note_decided(core, staging->decided);
 }
 
-static void stage_entries(struct paxos_core *core, const struct paxos_message *message)
+/* `known`: so many of the message's entries are staged already. */
+static void stage_entries(struct paxos_core *core,
+                          const struct paxos_message *message,
+                          uint32_t known)
 {
     struct staging *staging = &core->staging;
-    if (!staging_add(staging, message->entries, message->entry_count,
+    uint32_t count = message->entry_count - known;
+    if (!staging_add(staging, message->entries + known, count,
                      core->settings.ring_entries)) {
         staging->is_active = false;
         return;
     }
-    core_take(core, 0, message->entry_count);
+    core_take(core, known, count);
     flip_or_fetch(core);
+}
+
+/* Another try at the same log: under one ballot there is but one, and it only grows (I1). */
+static bool resumes_staging(const struct paxos_core *core,
+                            const struct paxos_message *message)
+{
+    const struct staging *staging = &core->staging;
+    const struct paxos_accept_sync *sync = &message->accept_sync;
+    return staging->is_active && ballot_equal(staging->ballot, message->ballot) &&
+           staging->from == sync->from &&
+           digest_equal(staging->from_chain, sync->from_chain) && !MUTANT_IS(127);
 }
 
 /* a < b: the leader's log is staged beside the own one. */
@@ -86,12 +101,19 @@ static void stage(struct paxos_core *core, const struct paxos_message *message)
         return; // an older stream of this ballot
     }
     MARK(A2_STAGED);
-    core_stage_after(core, message->ballot, sync->from, sync->from_chain);
+    // What a slow link took long to bring is not asked for again.
+    uint32_t known = 0;
+    if (resumes_staging(core, message)) {
+        known =
+            message->entry_count < staging->count ? message->entry_count : staging->count;
+    } else {
+        core_stage_after(core, message->ballot, sync->from, sync->from_chain);
+    }
     staging->stream = sync->stream;
     staging->sync_length = sync->sync_length;
     staging->sync_chain = sync->sync_chain;
     staging->decided = sync->decided;
-    stage_entries(core, message);
+    stage_entries(core, message, known);
 }
 
 /* a == b: entries already held are skipped, never truncated (pitfall 2). */
@@ -166,7 +188,7 @@ void sync_receive_entries(struct paxos_core *core, const struct paxos_message *m
                      message->log.from == staging_end(staging) &&
                      digest_equal(message->log.from_chain, staging_chain(staging));
     if (is_wanted && core->effects->persist.kind == PAXOS_PERSIST_NONE) {
-        stage_entries(core, message);
+        stage_entries(core, message, 0);
     }
 }
 

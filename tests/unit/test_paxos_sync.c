@@ -114,6 +114,35 @@ static void sync_whose_rest_is_lost_is_fetched_again(void **state)
     paxos_rig_fini(&rig);
 }
 
+static void another_sync_of_one_ballot_goes_on_where_the_first_one_was(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
+    paxos_rig_promise(&rig, ballot);
+    struct paxos_message message = sync_in_part(&rig, ballot, 4, 1);
+    paxos_rig_receive(&rig, &message);
+    message = entries_under(&rig, ballot, 1, 1, 2);
+    paxos_rig_receive(&rig, &message);
+    message = sync_in_part(&rig, ballot, 4, 1);
+    message.accept_sync.stream++;
+    paxos_rig_receive(&rig, &message);
+    const struct paxos_message *fetch = paxos_rig_sent_now(&rig, PAXOS_FETCH, LEADER);
+    assert_non_null(fetch);
+    assert_int_equal(fetch->fetch.first, 3);
+    message = sync_in_part(&rig, ballot, 4, 3); // it brings more than is there
+    message.accept_sync.stream += 2;
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.effects.taken_first, 2);
+    assert_int_equal(rig.effects.taken_count, 1);
+    message = entries_under(&rig, ballot, 3, 1, 4);
+    paxos_rig_receive(&rig, &message);
+    assert_ballot_equal(rig.view.accepted, ballot);
+    assert_int_equal(rig.view.length, 4);
+    paxos_rig_fini(&rig);
+}
+
 static void fetched_entries_count_only_where_they_connect(void **state)
 {
     (void)state;
@@ -369,6 +398,7 @@ int main(void)
         cmocka_unit_test(sync_is_one_record_of_entries_and_ballot),
         cmocka_unit_test(follower_flips_only_at_sync_length),
         cmocka_unit_test(sync_whose_rest_is_lost_is_fetched_again),
+        cmocka_unit_test(another_sync_of_one_ballot_goes_on_where_the_first_one_was),
         cmocka_unit_test(fetched_entries_count_only_where_they_connect),
         cmocka_unit_test(sync_that_does_not_hash_to_its_chain_is_dropped),
         cmocka_unit_test(larger_promise_forgets_what_was_staged),
