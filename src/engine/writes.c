@@ -96,7 +96,7 @@ static enum cs_status refusal_of(const struct replica *replica,
     if (replica->is_stopping) {
         return CS_STOPPING;
     }
-    if (!replica->has_room && command->operation == COMMAND_PUT) {
+    if (!replica->has_room && (command->operation == COMMAND_PUT || MUTANT_IS(126))) {
         return CS_DISK_FULL;
     }
     bool is_refused =

@@ -172,6 +172,9 @@ static bool remembers_more(const struct paxos_core *core,
                            const struct paxos_watermark *seen)
 {
     struct paxos_watermark own = own_watermark(core);
+    if (MUTANT_IS(123)) {
+        return false;
+    }
     return seen->boot > own.boot || seen->block > own.block ||
            ballot_less(own.promised, seen->promised);
 }
@@ -193,7 +196,7 @@ static void count_voucher(struct paxos_core *core, uint32_t author)
 /* C8: an answer from a seat, before we have a Config. */
 static void meet(struct paxos_core *core, const struct paxos_hello_reply *reply)
 {
-    if (!id_is_none(reply->known_incarnation) &&
+    if (!id_is_none(reply->known_incarnation) && !MUTANT_IS(124) &&
         !id_equal(reply->known_incarnation, core->settings.incarnation)) {
         MARK(C8_WIPED);
         core_halt(core, PAXOS_HALT_WIPED, reply->author);

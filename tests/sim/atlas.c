@@ -28,6 +28,7 @@ bool atlas_explains_halt(const struct world *world,
     case LOSS_ROLLED_BACK:
         // Its boot number is that of a life not long ago: to a peer both seem alive.
         return halt == PAXOS_HALT_AMNESIA || halt == PAXOS_HALT_TWIN;
+    case LOSS_DAMAGED:
     case LOSS_NONE:
         break;
     }
@@ -115,6 +116,11 @@ static void lose(struct world *world, struct node *node, enum loss loss)
                                left < paxos_quorum_promise(world->swarm.node_count);
 }
 
+bool atlas_has_forgotten(const struct node *node)
+{
+    return node->loss == LOSS_WIPED || node->loss == LOSS_ROLLED_BACK;
+}
+
 /* A Config that only this disk held was never made. */
 static void forget_config(struct world *world, const struct node *node)
 {
@@ -137,6 +143,7 @@ bool atlas_wipe(struct world *world, struct node *node)
     lose(world, node, LOSS_WIPED);
     forget_config(world, node);
     sim_disk_reset(node->disk, random_draw(&node->disk_random));
+    sim_disk_set_direct(node->disk, !world->swarm.is_buffered);
     shadow_clear(&node->shadow);
     node->boot = 0;
     node->held = 0;
@@ -197,4 +204,30 @@ void atlas_note_durable(struct node *node, struct cs_view records)
         }
         rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);
     }
+}
+
+/* One copy of four may be bad without any harm; a second one may be too many. */
+static bool may_damage_superblock(const struct world *world, const struct node *node)
+{
+    return !node->has_bad_copy || (world->swarm.is_beyond && node->loss == LOSS_DAMAGED);
+}
+
+bool atlas_damage(struct world *world, struct node *node)
+{
+    struct random *random = &world->fault_random;
+    if (atlas_has_forgotten(node)) {
+        return false;
+    }
+    if (random_permille(random, 250) && may_damage_superblock(world, node)) {
+        node->has_bad_copy = damage_superblock(world, node) || node->has_bad_copy;
+        return true;
+    }
+    bool is_new = node->loss == LOSS_NONE;
+    if ((is_new && !may_lose(world, node)) || !damage_log(world, node)) {
+        return false;
+    }
+    if (is_new) {
+        lose(world, node, LOSS_DAMAGED);
+    }
+    return true;
 }

@@ -52,7 +52,7 @@ static void judge_header(struct world *world,
         fail(world, node, "I10", message,
              "it carries another seat or boot than its sender's");
     }
-    if (node->loss != LOSS_NONE && is_vote(message->type)) {
+    if (atlas_has_forgotten(node) && is_vote(message->type)) {
         fail(world, node, "I19", message, "its disk was lost, and it votes");
     }
 }

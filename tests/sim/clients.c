@@ -121,7 +121,7 @@ static struct node *draw_node(struct world *world)
 static void think(struct world *world, uint32_t client)
 {
     const struct swarm *swarm = &world->swarm;
-    uint64_t every_us = SAFETY_US * swarm->client_count / swarm->operation_target;
+    uint64_t every_us = swarm->safety_us * swarm->client_count / swarm->operation_target;
     if (world->phase != PHASE_SAFETY && world->history.count < world->operations_min) {
         every_us = 10 * MS;
     }

@@ -27,6 +27,7 @@ enum sim_event_kind {
     SIM_RESUME,        // a paused node goes on; argument = pause number
     SIM_CLOCK,       // a node's clock goes on at its usual pace; argument = change number
     SIM_HEAL,        // a fault of the network ends; argument = fault number
+    SIM_FLAP,        // a link flaps; node = from, argument = fault number, to
     SIM_DISK_NORMAL, // a node's slow disk is fast again; argument = change number
     SIM_FAULT,       // the next fault
     SIM_PHASE,       // safety ends, liveness is judged, the end; argument = phase

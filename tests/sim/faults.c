@@ -30,6 +30,7 @@ static const char *const names[FAULT_KINDS] = {
     [FAULT_DISKS_FULL] = "disks-full",
     [FAULT_WIPE] = "wipe",
     [FAULT_ROLL_BACK] = "roll-back",
+    [FAULT_DAMAGE] = "damage",
 };
 
 const char *faults_name(uint32_t kind)
@@ -270,6 +271,9 @@ static void strike(struct world *world, enum fault_kind kind)
         return;
     case FAULT_ROLL_BACK:
         roll_back(world, draw_node(world));
+        return;
+    case FAULT_DAMAGE:
+        (void)atlas_damage(world, draw_node(world));
         return;
     case FAULT_KINDS:
         break;

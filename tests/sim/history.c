@@ -7,8 +7,8 @@
 #define NOBODY UINT32_MAX
 
 enum {
-    SEARCH_STEPS_MAX = 2000000, // of one key: past it "undecided", which is a failure
-    REVISIONS_MAX = 1000000,    // an answer above it is nonsense
+    SEARCH_STEPS_MAX = 40000000, // of one key: past it "undecided", which is a failure
+    REVISIONS_MAX = 1000000,     // an answer above it is nonsense
     VALUE_MAGIC = 0x51,
 };
 

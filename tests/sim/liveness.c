@@ -12,12 +12,16 @@ enum liveness_shape {
     LIVENESS_REST_DOWN = 0,
     LIVENESS_REST_CUT,
     LIVENESS_REST_HALF_CONNECTED,
-    LIVENESS_STAR, // everybody is in the core, but reaches only one hub (L2)
+    // One quorum-connected node is enough (L2):
+    LIVENESS_STAR, // everybody is in the core, but reaches only one hub
+    LIVENESS_CHAINED,
+    LIVENESS_CONSTRAINED, // the leader is cut off, the others reach only one hub
+    LIVENESS_ONE_WAY,     // a hub, and of other links one direction
     LIVENESS_SHAPES,
 };
 
 enum {
-    STAR_PERMILLE = 150,
+    THIN_PERMILLE = 250,
     ADMITTED_PERMILLE = 700,
     BURDEN_PERMILLE = 300,
     BURDEN_SLOWNESS = 100
@@ -123,7 +127,7 @@ static void draw_burden(struct world *world)
     if (is_full) {
         logging_set_room(node, false);
     } else {
-        logging_slow_down(world, node, BURDEN_SLOWNESS, WORLD_END_MAX_US);
+        logging_slow_down(world, node, BURDEN_SLOWNESS, THIN_US);
     }
     world->stats->burdens[liveness->burden]++;
     TRACE(world, node, "stays burdened: %s disk", is_full ? "full" : "slow");
@@ -135,7 +139,7 @@ static void admit_lost(struct world *world, enum liveness_shape shape)
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         struct node *node = &world->nodes[i];
         node->halt_count = 0;
-        bool is_admitted = node->loss != LOSS_NONE && shape != LIVENESS_REST_DOWN &&
+        bool is_admitted = atlas_has_forgotten(node) && shape != LIVENESS_REST_DOWN &&
                            random_permille(&world->fault_random, ADMITTED_PERMILLE);
         if (is_admitted) {
             shapes_join(world, i);
@@ -144,23 +148,54 @@ static void admit_lost(struct world *world, enum liveness_shape shape)
     }
 }
 
-void liveness_begin(struct world *world)
+/* Everybody is there, but only some hub is connected to a quorum (L2). */
+static void make_thin_links(struct world *world, enum liveness_shape shape)
 {
     struct random *random = &world->fault_random;
     uint32_t count = world->swarm.node_count;
-    world->network.is_calm = true;
-    world->network.loss_permille = 0;
+    uint32_t leader_count = 0;
+    const struct node *leader = core_leader(world, &leader_count);
+    uint32_t hub = (uint32_t)random_below(random, count);
+    if (shape == LIVENESS_CHAINED) {
+        shapes_line(world);
+    } else if (shape == LIVENESS_CONSTRAINED) {
+        uint32_t without = leader != NULL ? leader->seat : (hub + 1) % count;
+        hub = hub == without ? (hub + 1) % count : hub;
+        world->liveness.core_mask &= ~(1u << without);
+        shapes_one_way_star(world, hub, without);
+    } else if (shape == LIVENESS_ONE_WAY) {
+        shapes_one_way_star(world, hub, NODES_MAX);
+    } else {
+        shapes_star(world, hub);
+    }
+}
+
+static enum liveness_shape draw_shape(struct world *world)
+{
+    struct random *random = &world->fault_random;
+    uint32_t count = world->swarm.node_count;
+    uint32_t all = (1u << count) - 1;
     enum liveness_shape shape = (enum liveness_shape)random_below(random, LIVENESS_STAR);
     world->liveness.core_mask = draw_core(world);
-    bool is_complete = atlas_whole_mask(world) == (1u << count) - 1;
-    if (count >= 3 && is_complete && random_permille(random, STAR_PERMILLE)) {
-        shape = LIVENESS_STAR;
-        world->liveness.core_mask = (1u << count) - 1;
-        shapes_star(world, (uint32_t)random_below(random, count));
-    } else {
+    if (count < 3 || atlas_whole_mask(world) != all ||
+        !random_permille(random, THIN_PERMILLE)) {
         shapes_core(world, world->liveness.core_mask,
                     shape == LIVENESS_REST_HALF_CONNECTED);
+        return shape;
     }
+    shape =
+        (enum liveness_shape)random_between(random, LIVENESS_STAR, LIVENESS_SHAPES - 1);
+    world->liveness.core_mask = all;
+    make_thin_links(world, shape);
+    return shape;
+}
+
+void liveness_begin(struct world *world)
+{
+    uint32_t count = world->swarm.node_count;
+    world->network.is_calm = true;
+    world->network.loss_permille = 0;
+    enum liveness_shape shape = draw_shape(world);
     admit_lost(world, shape);
     world->stats->liveness_shapes[shape]++;
     TRACE(world, NULL, "liveness core=%x shape=%d", world->liveness.core_mask,
@@ -174,7 +209,7 @@ void liveness_begin(struct world *world)
             leave_out(world, node, shape);
         }
     }
-    if (shape != LIVENESS_STAR) {
+    if (shape < LIVENESS_STAR) {
         draw_burden(world);
     }
 }

@@ -62,6 +62,16 @@ bool logging_open(struct world *world, struct node *node, struct wal_recovery *r
         restart_soon(world, node);
         return false;
     }
+    bool is_refusal = status == WAL_DAMAGED || status == WAL_AMNESIA;
+    if (is_refusal && node->loss == LOSS_DAMAGED) {
+        TRACE(world, node, "does not start: %s", recovery->sentence);
+        world->stats->refused_starts++;
+        node->halt_count++;
+        node->life++;
+        events_plan(&world->events, world->now_us + node->halt_count * HALTED_US,
+                    SIM_RESTART, node->seat, node->life);
+        return false;
+    }
     if (status != WAL_OK) {
         report_fail(world, "I21", node, 0, NO_BALLOT,
                     "the log does not open (status %d): %s", (int)status,
@@ -388,7 +398,7 @@ void logging_read_done(struct world *world, struct node *node, uint32_t index)
     enum wal_status status = wal_read(node->log.wal, read->first, read->last,
                                       read->max_entries, read->max_bytes, &read->slice);
     read->is_read = status == WAL_OK;
-    if (!read->is_read && !sim_disk_is_off(node->disk) &&
+    if (!read->is_read && node->loss != LOSS_DAMAGED && !sim_disk_is_off(node->disk) &&
         !sim_disk_has_failed(node->disk)) {
         report_fail(world, "I21", node, read->first, NO_BALLOT,
                     "durable slots to %llu cannot be read (status %d): %s",

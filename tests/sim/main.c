@@ -28,6 +28,7 @@ struct options {
     bool runs_twice;
     bool stops_at_first;
     bool prints_stats;
+    struct swarm_options swarm;
 };
 
 struct tally {
@@ -49,6 +50,8 @@ static const char usage[] =
     "  --trace          print everything that happens\n"
     "  --twice          run each seed twice: both must be the same, bit for bit\n"
     "  --hash           print the hash of each seed's events and effects\n"
+    "  --long           seeds of 120 s and 1,000 operations\n"
+    "  --damage         what lies on disks rots, too\n"
     "  --until-failure  stop at the first seed that fails (also --stop-at-first)\n"
     "  --stats          at the end, how often each thing happened\n";
 
@@ -108,6 +111,10 @@ static bool parse_flag(struct options *options, const char *name)
         options->prints_hash = true;
     } else if (strcmp(name, "--twice") == 0) {
         options->runs_twice = true;
+    } else if (strcmp(name, "--long") == 0) {
+        options->swarm.is_long = true;
+    } else if (strcmp(name, "--damage") == 0) {
+        options->swarm.has_damage = true;
     } else if (strcmp(name, "--stats") == 0) {
         options->prints_stats = true;
     } else if (strcmp(name, "--until-failure") == 0 ||
@@ -252,6 +259,7 @@ int main(int argument_count, char **arguments)
     (void)setvbuf(stdout, NULL, _IOLBF, 1 << 16);
     watch_signals();
     struct world *world = world_new(&stats);
+    world->options = options.swarm;
     struct tally tally = {.begun_ms = real_ms()};
     for (uint64_t i = 0; i < options.count; i++) {
         bool is_good = run_seed(world, &options, options.first + i);

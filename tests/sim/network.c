@@ -6,12 +6,35 @@
 
 #define NO_FRAME UINT32_MAX
 
+/* How long frames take on this link; `far` is the seat of the far node. */
+static void draw_delay(struct world *world, struct link *link, bool is_far)
+{
+    const struct swarm *swarm = &world->swarm;
+    struct random *random = &world->net_random;
+    link->latency_us = swarm->latency_us;
+    link->jitter_us = swarm->jitter_us;
+    if (swarm->delay == DELAY_BY_LINK) {
+        link->latency_us = (uint32_t)random_skewed(random, 20, 10000);
+        link->jitter_us = (uint32_t)random_skewed(random, 1, 10000);
+    } else if (swarm->delay == DELAY_FAR_NODE && is_far) {
+        link->latency_us += 10000;
+        link->jitter_us = (uint32_t)random_skewed(random, 1, 20000);
+    }
+}
+
 void network_reset(struct world *world)
 {
     struct network *network = &world->network;
     for (uint32_t from = 0; from < NODES_MAX; from++) {
         for (uint32_t to = 0; to < NODES_MAX; to++) {
             network->links[from][to] = (struct link){0};
+        }
+    }
+    uint32_t count = world->swarm.node_count;
+    uint32_t far = (uint32_t)random_below(&world->net_random, count);
+    for (uint32_t from = 0; from < count; from++) {
+        for (uint32_t to = 0; to < count; to++) {
+            draw_delay(world, &network->links[from][to], from == far || to == far);
         }
     }
     network->first_free = NO_FRAME;
@@ -68,9 +91,9 @@ static uint64_t draw_arrival(struct world *world, struct link *link)
 {
     const struct swarm *swarm = &world->swarm;
     struct random *random = &world->net_random;
-    uint64_t arrival = world->now_us + swarm->latency_us;
-    if (swarm->jitter_us > 0) {
-        arrival += random_skewed(random, 1, swarm->jitter_us);
+    uint64_t arrival = world->now_us + link->latency_us;
+    if (link->jitter_us > 0) {
+        arrival += random_skewed(random, 1, link->jitter_us);
     }
     if (!world->network.is_calm && random_permille(random, swarm->spike_permille)) {
         arrival += random_skewed(random, MS, SECOND);

@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-#define HALTED_US (500 * MS)
-
 static void send_peer(void *context, uint32_t seat, struct cs_view frame);
 static void append_log(void *context, struct cs_view records);
 static void read_log(void *context,
@@ -39,6 +37,7 @@ void node_reset(struct world *world, struct node *node, uint32_t seat)
     node->loss = LOSS_NONE;
     node->lost_length = 0;
     node->halt_count = 0;
+    node->has_bad_copy = false;
     node->image.is_kept = false;
     memset(node->remembered, 0, sizeof node->remembered);
     node->life = 0;
@@ -54,6 +53,7 @@ void node_reset(struct world *world, struct node *node, uint32_t seat)
     random_init(&node->clock_random, seed, 200 + seat);
     random_init(&node->identity_random, seed, 300 + seat);
     sim_disk_reset(node->disk, random_draw(&node->disk_random));
+    sim_disk_set_direct(node->disk, !world->swarm.is_buffered);
     shadow_clear(&node->shadow);
     node->clock = (struct sim_clock){0};
     clock_reset(world, node);

@@ -11,6 +11,8 @@ enum shape {
     SHAPE_BRIDGE,          // two halves, and one node that reaches both
     SHAPE_STAR,            // all reach one hub, whoever leads
     SHAPE_RING,
+    SHAPE_FLAPPING, // links come and go
+    SHAPE_SWIZZLE,  // links clog one after another, and end so in another order
     SHAPES,
 };
 
@@ -145,10 +147,51 @@ static uint32_t find_leader(const struct world *world)
     return 0;
 }
 
+enum { FLAPS_MAX = 4 };
+
+static void flap_some(struct world *world)
+{
+    struct random *random = &world->fault_random;
+    uint32_t count = world->swarm.node_count;
+    uint64_t flaps = random_between(random, 1, FLAPS_MAX);
+    for (uint64_t i = 0; i < flaps; i++) {
+        uint32_t from = (uint32_t)random_below(random, count);
+        uint64_t to = random_below(random, count);
+        events_plan(&world->events, world->now_us, SIM_FLAP, from,
+                    world->network.fault_number << 8 | to);
+    }
+}
+
+void shapes_flap(struct world *world, uint32_t from, uint64_t argument)
+{
+    uint32_t to = (uint32_t)argument & 0xff;
+    if (argument >> 8 != world->network.fault_number) {
+        return;
+    }
+    struct link *link = &world->network.links[from][to];
+    link->is_cut = !link->is_cut;
+    uint64_t for_us = random_skewed(&world->fault_random, 5 * MS, 400 * MS);
+    events_plan(&world->events, world->now_us + for_us, SIM_FLAP, from, argument);
+}
+
+static void clog_some(struct world *world)
+{
+    struct random *random = &world->fault_random;
+    for (uint32_t from = 0; from < world->swarm.node_count; from++) {
+        for (uint32_t to = 0; to < world->swarm.node_count; to++) {
+            if (random_permille(random, 400)) {
+                uint64_t for_us = random_skewed(random, 5 * MS, 2 * SECOND);
+                world->network.links[from][to].clogged_until_us = world->now_us + for_us;
+            }
+        }
+    }
+}
+
 void shapes_named(struct world *world)
 {
     static const char *const names[] = {"quorum-loss", "constrained", "chained",
-                                        "bridge",      "star",        "ring"};
+                                        "bridge",      "star",        "ring",
+                                        "flapping",    "swizzle"};
     begin(world);
     struct random *random = &world->fault_random;
     uint32_t count = world->swarm.node_count;
@@ -175,6 +218,12 @@ void shapes_named(struct world *world)
         break;
     case SHAPE_STAR:
         make_star(world, hub, NODES_MAX);
+        break;
+    case SHAPE_FLAPPING:
+        flap_some(world);
+        break;
+    case SHAPE_SWIZZLE:
+        clog_some(world);
         break;
     case SHAPES:
         break;
@@ -216,5 +265,32 @@ void shapes_join(struct world *world, uint32_t seat)
 {
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         join(world, seat, i);
+    }
+}
+
+void shapes_line(struct world *world)
+{
+    world->network.fault_number++;
+    make_whole(world);
+    make_line(world, false);
+}
+
+void shapes_one_way_star(struct world *world, uint32_t hub, uint32_t without)
+{
+    struct random *random = &world->fault_random;
+    uint32_t count = world->swarm.node_count;
+    world->network.fault_number++;
+    make_whole(world);
+    make_star(world, hub, without);
+    for (uint32_t from = 0; from < count; from++) {
+        for (uint32_t to = 0; to < from; to++) {
+            bool is_link = from != hub && to != hub && from != without && to != without;
+            bool is_there = random_permille(random, 700);
+            bool is_forth = random_permille(random, 500);
+            if (is_link && is_there) {
+                world->network.links[is_forth ? from : to][is_forth ? to : from].is_cut =
+                    false;
+            }
+        }
     }
 }

@@ -40,6 +40,9 @@ static void print_world(const struct stats *stats)
     row("node", "leaderships", stats->leaders);
     row("node", "disks lost", stats->wiped);
     row("node", "disks rolled back", stats->rolled_back);
+    row("node", "blocks damaged", stats->damaged_blocks);
+    row("node", "superblocks damaged", stats->damaged_copies);
+    row("node", "refused starts", stats->refused_starts);
     row("node", "halts: wiped", stats->halts[PAXOS_HALT_WIPED]);
     row("node", "halts: amnesia", stats->halts[PAXOS_HALT_AMNESIA]);
 }
@@ -67,9 +70,11 @@ static void print_parts(const struct stats *stats)
 static void print_kinds(const struct stats *stats)
 {
     static const char *const shapes[] = {"quorum-loss", "constrained", "chained",
-                                         "bridge",      "star",        "ring"};
+                                         "bridge",      "star",        "ring",
+                                         "flapping",    "swizzle"};
     static const char *const liveness[] = {"rest down", "rest cut", "rest half connected",
-                                           "star"};
+                                           "star",      "chained",  "constrained",
+                                           "one-way"};
     for (uint32_t i = 0; i < FAULT_KINDS; i++) {
         row("fault", faults_name(i), stats->faults[i]);
     }

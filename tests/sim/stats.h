@@ -53,6 +53,9 @@ struct stats {
     uint64_t leaders;
     uint64_t wiped;
     uint64_t rolled_back;
+    uint64_t damaged_blocks;
+    uint64_t damaged_copies; // of superblocks
+    uint64_t refused_starts;
     uint64_t halts[STATS_HALTS_MAX];
     uint64_t search_steps;
     uint64_t search_steps_most; // of one seed

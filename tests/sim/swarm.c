@@ -13,9 +13,11 @@ static void draw_size(struct swarm *swarm, struct random *random);
 static void draw_network(struct swarm *swarm, struct random *random);
 static void draw_disk(struct swarm *swarm, struct random *random);
 static void draw_core(struct swarm *swarm, struct random *random);
-static void draw_faults(struct swarm *swarm, struct random *random);
+static void draw_faults(struct swarm *swarm,
+                        struct random *random,
+                        const struct swarm_options *options);
 
-void swarm_draw(struct swarm *swarm, uint64_t seed)
+void swarm_draw(struct swarm *swarm, uint64_t seed, const struct swarm_options *options)
 {
     struct random random;
     random_init(&random, seed, 1);
@@ -24,7 +26,12 @@ void swarm_draw(struct swarm *swarm, uint64_t seed)
     draw_network(swarm, &random);
     draw_disk(swarm, &random);
     draw_core(swarm, &random);
-    draw_faults(swarm, &random);
+    draw_faults(swarm, &random, options);
+    if (options->is_long) {
+        swarm->safety_us = 114 * SECOND;
+        swarm->operations_min = 1000;
+        swarm->operation_target = (uint32_t)random_between(&random, 1100, 2000);
+    }
 }
 
 static void draw_size(struct swarm *swarm, struct random *random)
@@ -32,6 +39,8 @@ static void draw_size(struct swarm *swarm, struct random *random)
     static const uint32_t counts[] = {3, 3, 3, 3, 3, 3, 3, 3, 3, 5,
                                       5, 5, 5, 5, 5, 4, 4, 4, 2, 1};
     swarm->node_count = counts[random_below(random, sizeof counts / sizeof counts[0])];
+    swarm->safety_us = 14 * SECOND;
+    swarm->operations_min = 300;
     swarm->client_count = (uint32_t)random_between(random, 3, CLIENTS_MAX);
     swarm->key_count = (uint32_t)random_skewed(random, 1, KEYS_MAX);
     swarm->hot_permille = (uint32_t)random_between(random, 0, 400);
@@ -52,10 +61,13 @@ static void draw_network(struct swarm *swarm, struct random *random)
 {
     swarm->latency_us = (uint32_t)random_skewed(random, 20, 2000);
     swarm->jitter_us = (uint32_t)random_skewed(random, 1, 5000);
+    swarm->delay = random_permille(random, 400)
+                       ? DELAY_EVEN
+                       : (enum delay_kind)random_below(random, DELAY_KINDS);
     swarm->spike_permille = draw_permille(random, 50);
     swarm->loss_permille = draw_permille(random, 300);
     swarm->duplicate_permille = draw_permille(random, 300);
-    swarm->replay_permille = draw_permille(random, 100);
+    swarm->replay_permille = draw_permille(random, 500);
     swarm->corrupt_permille = draw_permille(random, 50);
     swarm->is_ordered = random_permille(random, 500);
     swarm->link_frames_max = (uint32_t)random_skewed(random, 16, 2000);
@@ -65,6 +77,7 @@ static void draw_disk(struct swarm *swarm, struct random *random)
 {
     swarm->sync_us = (uint32_t)random_skewed(random, 50, 5000);
     swarm->sync_jitter_us = (uint32_t)random_skewed(random, 1, 20000);
+    swarm->is_buffered = random_permille(random, 300);
     swarm->block_bytes_max = (uint32_t)random_skewed(random, 512, 64 * 1024);
     swarm->segment_bytes = (uint64_t)4096 << random_between(random, 6, 8);
 }
@@ -94,11 +107,15 @@ static void draw_core(struct swarm *swarm, struct random *random)
         random_permille(random, 700) ? 0 : (uint32_t)random_between(random, 1, 4);
 }
 
-static void draw_faults(struct swarm *swarm, struct random *random)
+static void draw_faults(struct swarm *swarm,
+                        struct random *random,
+                        const struct swarm_options *options)
 {
     for (uint32_t i = 0; i < FAULT_KINDS; i++) {
         bool is_on = random_permille(random, 400);
-        swarm->fault_weight[i] = is_on ? (uint32_t)random_skewed(random, 1, 16) : 0;
+        uint32_t weight = is_on ? (uint32_t)random_skewed(random, 1, 16) : 0;
+        bool is_asked = i != FAULT_DAMAGE || options->has_damage;
+        swarm->fault_weight[i] = is_asked ? weight : 0;
         swarm->fault_weight_sum += swarm->fault_weight[i];
     }
     swarm->fault_every_us = random_skewed(random, 150 * MS, 4 * SECOND);

@@ -38,10 +38,27 @@ enum fault_kind {
     FAULT_DISKS_FULL,       // of all nodes together
     FAULT_WIPE,             // a disk is lost, and an empty one put in its place (G1)
     FAULT_ROLL_BACK, // a disk is put back as it was: an old backup, a machine's snapshot
+    FAULT_DAMAGE,    // bytes at rest change: flipped, of another place, as before
     FAULT_KINDS,
 };
 
+/* How long frames take, apart from the jitter. */
+enum delay_kind {
+    DELAY_EVEN = 0, // alike on all links
+    DELAY_BY_LINK,  // each link its own, each direction too
+    DELAY_FAR_NODE, // one node is far from all others
+    DELAY_KINDS,
+};
+
+/* What the command line asks for, of all seeds. */
+struct swarm_options {
+    bool is_long;    // 120 s and 1,000 operations
+    bool has_damage; // rot on disks too
+};
+
 struct swarm {
+    uint64_t safety_us;      // how long the first phase is
+    uint32_t operations_min; // a seed has at least so many
     uint32_t node_count;
     uint32_t client_count;
     uint32_t key_count;
@@ -50,8 +67,9 @@ struct swarm {
     uint32_t value_bytes_max;
     uint32_t turn_delay_us; // of a node's loop, at most
     // Network.
-    uint32_t latency_us;     // at least
-    uint32_t jitter_us;      // on top, skewed
+    uint32_t latency_us; // at least
+    uint32_t jitter_us;  // on top, skewed
+    enum delay_kind delay;
     uint32_t spike_permille; // of frames late by up to a second
     uint32_t loss_permille;
     uint32_t duplicate_permille;
@@ -63,6 +81,7 @@ struct swarm {
     uint32_t sync_us; // usual time of a commit, at least
     uint32_t sync_jitter_us;
     uint32_t block_bytes_max;
+    bool is_buffered; // no direct I/O: through the page cache
     // Core and replica.
     struct paxos_settings core;
     uint32_t batch_commands_max;
@@ -79,6 +98,6 @@ struct swarm {
     bool is_beyond;          // more may be lost than the cluster is made to bear
 };
 
-void swarm_draw(struct swarm *swarm, uint64_t seed);
+void swarm_draw(struct swarm *swarm, uint64_t seed, const struct swarm_options *options);
 
 #endif

@@ -103,9 +103,9 @@ static void vary(struct world *world)
     const struct variant *variant = &world->variant;
     bool is_whole = variant_is_whole(variant);
     variant_apply(variant, &world->swarm);
-    world->safety_us =
-        is_whole || variant->safety_ms == 0 ? SAFETY_US : variant->safety_ms * MS;
-    world->operations_min = is_whole ? OPERATIONS_MIN : 0;
+    world->safety_us = is_whole || variant->safety_ms == 0 ? world->swarm.safety_us
+                                                           : variant->safety_ms * MS;
+    world->operations_min = is_whole ? world->swarm.operations_min : 0;
     world->buggify = draw_points(world->seed, variant->points_off);
     world->swarm.core.buggify = &world->buggify;
     world->fault_count = 0;
@@ -121,7 +121,7 @@ static void reset(struct world *world, uint64_t seed)
     world->violation = (struct violation){0};
     world->atlas = (struct atlas){0};
     world->liveness = (struct liveness){.core_mask = UINT32_MAX};
-    swarm_draw(&world->swarm, seed);
+    swarm_draw(&world->swarm, seed, &world->options);
     vary(world);
     seed += world->variant.salt * 0x9e3779b97f4a7c15u;
     random_init(&world->net_random, seed, 2);
@@ -222,6 +222,9 @@ static void happen(struct world *world, const struct sim_event *event)
             shapes_heal(world);
         }
         return;
+    case SIM_FLAP:
+        shapes_flap(world, event->node, event->argument);
+        return;
     case SIM_FAULT:
         strike(world);
         return;
@@ -254,7 +257,7 @@ static void enter_phase(struct world *world, enum phase phase)
     uint64_t now = world->now_us;
     bool is_thin = world->history.count < world->operations_min;
     bool goes_on = is_thin || world->liveness.was_thin;
-    if (phase == PHASE_END && goes_on && now < WORLD_END_MAX_US) {
+    if (phase == PHASE_END && goes_on && now < world->swarm.safety_us + THIN_US) {
         // Clients waited long for nodes that were down: they get their operations in yet,
         // and a quiet second follows.
         world->liveness.was_thin = is_thin;

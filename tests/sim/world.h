@@ -41,7 +41,6 @@ enum {
     CLIENTS_MAX = 8,
     KEYS_MAX = 50,
     INBOX_MAX = 4096, // things waiting for one turn; frames past it are dropped (ZeroMQ)
-    OPERATIONS_MIN = 300,  // a seed has at least so many
     OPERATIONS_MAX = 3000, // clients stop at so many
     EVENTS_MAX = 3000000,  // a seed that needs more runs away
     LOG_READS_MAX_SIM = 16,
@@ -50,11 +49,11 @@ enum {
 #define MS                ((uint64_t)1000)
 #define SECOND            ((uint64_t)1000000)
 #define NEVER             UINT64_MAX
+#define HALTED_US         (500 * MS) // times the halts: then it is started again
 #define DISK_BYTES        ((uint64_t)256 * 1024 * 1024)
-#define SAFETY_US         (14 * SECOND)
 #define LIVENESS_BOUND_US (5 * SECOND) // within it a core without faults serves everybody
 #define SETTLED_US        (1 * SECOND) // then no leader changes for so long (L4)
-#define WORLD_END_MAX_US  (40 * SECOND) // a thin seed goes on, but never longer
+#define THIN_US           (26 * SECOND) // a thin seed goes on, but no longer than this
 
 enum phase { PHASE_SAFETY = 0, PHASE_LIVENESS, PHASE_SETTLED, PHASE_END };
 
@@ -130,6 +129,7 @@ enum loss {
     LOSS_NONE = 0,
     LOSS_WIPED,       // the disk is gone: it must say so, and never vote (G1)
     LOSS_ROLLED_BACK, // it is as it was earlier: likewise (G2)
+    LOSS_DAMAGED,     // some of it rots: it may refuse to start, never forget silently
 };
 
 struct image { // of a disk, as sim_disk_keep_image() has it
@@ -151,6 +151,7 @@ struct node {
     bool stays_down;     // liveness: not of the core, off
     enum loss loss;      // of what its disk held
     uint64_t halt_count; // in all lives
+    bool has_bad_copy;   // of its superblock
     struct image image;
     struct paxos_watermark remembered[NODES_MAX]; // of its peers, durably (G3)
     cs_slot lost_length; // how long its durable log was when it was lost
@@ -192,6 +193,8 @@ struct frame {
 
 struct link {
     bool is_cut;
+    uint32_t latency_us;
+    uint32_t jitter_us;
     uint64_t clogged_until_us;
     uint64_t last_arrival_us;
     uint32_t in_flight;
@@ -336,6 +339,7 @@ struct world {
     uint32_t fault_count;
     uint64_t now_us;
     enum phase phase;
+    struct swarm_options options; // the caller's
     struct swarm swarm;
     struct sim_events events;
     struct node nodes[NODES_MAX];
@@ -423,9 +427,13 @@ void shapes_partition(struct world *world);
 void shapes_isolate(struct world *world, uint32_t seat);
 void shapes_cut_one_way(struct world *world);
 void shapes_named(struct world *world);
+void shapes_flap(struct world *world, uint32_t from, uint64_t argument);
 /* Liveness: links among the core are whole; the rest is off or half connected. */
 void shapes_core(struct world *world, uint32_t core_mask, bool is_half_connected);
 void shapes_star(struct world *world, uint32_t hub);
+void shapes_line(struct world *world);
+/* All but `without` reach a hub, and of each other one direction of some links. */
+void shapes_one_way_star(struct world *world, uint32_t hub, uint32_t without);
 /* Liveness: this node's links to all others are whole. */
 void shapes_join(struct world *world, uint32_t seat);
 
@@ -443,12 +451,21 @@ void atlas_keep_image(struct world *world, struct node *node);
 bool atlas_roll_back(struct world *world, struct node *node);
 /* Records of the node are durable: what they remember of its peers. */
 void atlas_note_durable(struct node *node, struct cs_view records);
+/* Something at rest on the node's disk is no longer as it was written. */
+bool atlas_damage(struct world *world, struct node *node);
+/* Its disk forgot what it promised. */
+bool atlas_has_forgotten(const struct node *node);
 /* May the node halt for this reason? */
 bool atlas_explains_halt(const struct world *world,
                          const struct node *node,
                          uint32_t halt);
 /* Nodes that hold all they ever held, a bit a seat. */
 uint32_t atlas_whole_mask(const struct world *world);
+
+/* ---- damage.c ---- */
+/* False: there was nothing to damage. `is_log`: in the log, else in the superblock. */
+bool damage_log(struct world *world, struct node *node);
+bool damage_superblock(struct world *world, struct node *node);
 
 /* ---- clients.c ---- */
 void clients_reset(struct world *world);

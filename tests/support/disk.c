@@ -273,7 +273,8 @@ static void put_span(struct sim_disk *disk,
 static int64_t write_partly(struct sim_disk *disk,
                             struct inode *inode,
                             const struct span *span,
-                            enum fate fate)
+                            enum fate fate,
+                            bool is_through)
 {
     if (fate == FATE_FAIL && disk->fault.error == SIM_DISK_SHORT_WRITE) {
         uint64_t sectors =
@@ -283,7 +284,10 @@ static int64_t write_partly(struct sim_disk *disk,
         return (int64_t)taken;
     }
     if (fate != FATE_IS_OFF) {
-        put_span(disk, inode, span, span->bytes, true);
+        // Through a page cache the write itself may have been whole: its sync failed.
+        bool is_whole = fate == FATE_FAIL && !disk->is_direct && is_through &&
+                        disk_store_toss(&disk->store);
+        put_span(disk, inode, span, span->bytes, !is_whole);
     }
     return error_of(disk, fate);
 }
@@ -311,7 +315,7 @@ write_span_at(struct sim_disk *disk, int handle, const struct span *span, bool i
         return -ENOSPC;
     }
     if (fate != FATE_DO) {
-        int64_t result = write_partly(disk, inode, span, fate);
+        int64_t result = write_partly(disk, inode, span, fate, is_through);
         if (fate == FATE_FAIL && is_through) {
             // Direct I/O leaves nothing in a cache; a page cache forgets that it owes
             // (fsyncgate).

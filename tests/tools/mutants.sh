@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# mutants.sh: who tests the tests? Each line `N name max_seeds` of tests/sim/mutants.txt names a
-# deliberate mistake in src (base/mutant.h). The simulator runs seeds 1, 2, ... on the program
+# mutants.sh: who tests the tests? Each line `N name max_seeds [flags]` of tests/sim/mutants.txt
+# names a deliberate mistake in src (base/mutant.h). The simulator runs seeds 1, 2, ... on the program
 # with that mistake until one fails; a mutant that outlives its max_seeds is a hole in the tests.
 #
 # `sim --until-failure --seeds N` exits 1 at the first failing seed, naming it as `seed=S` and what
@@ -20,13 +20,15 @@ trap 'rm -rf "$results"' EXIT
 
 # Writes one line of the table to $results/NUMBER; begins with `ok` or `FAIL`.
 try_mutant() {
-    local number=$1 name=$2 seeds_max=$3 row="$results/$1" log="$results/$1.log" code found seed
+    local number=$1 name=$2 seeds_max=$3 flags=$4 row="$results/$1" log="$results/$1.log"
+    local code found seed
     if ! make --no-print-directory MUTANT="$number" "build/mutant/$number/sim" >"$log" 2>&1; then
         printf 'FAIL %-3s %-40s did not build\n' "$number" "$name" >"$row"
         tail -n 5 "$log" >>"$row"
         return
     fi
-    timeout "$limit_s" "build/mutant/$number/sim" --until-failure --seeds "$seeds_max" \
+    # shellcheck disable=SC2086 # flags are words
+    timeout "$limit_s" "build/mutant/$number/sim" --until-failure --seeds "$seeds_max" $flags \
         >"$log" 2>&1
     code=$?
     seed=$(grep -o 'seed=[0-9]*' "$log" | tail -n 1 | cut -d= -f2)
@@ -47,11 +49,11 @@ if ! make --no-print-directory -j"$jobs" build/release/sim >"$results/build" 2>&
 fi
 printf '     %-3s %-40s %-28s %s\n' N mutant 'killed by' 'at seed'
 numbers=()
-while read -r number name seeds_max; do
+while read -r number name seeds_max flags; do
     while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
         wait -n
     done
-    try_mutant "$number" "$name" "$seeds_max" &
+    try_mutant "$number" "$name" "$seeds_max" "$flags" &
     numbers+=("$number")
 done < <(grep -Ev '^[[:space:]]*(#|$)' $list)
 wait
