@@ -70,6 +70,7 @@ void proposer_take_over(struct paxos_core *core)
     election->leader = ballot;
     election->is_happy = true;
     election->unhappy_rounds = 0;
+    election->grace_rounds = 0; // else it would outlive this candidacy: E2, E3 after it
     core->promised = ballot;
     core->staging.is_active = false;
     core->stream = (struct follower_stream){0};

@@ -473,6 +473,32 @@ static void leader_stays_when_nobody_is_fit_to_follow_it(void **state)
     paxos_rig_fini(&rig);
 }
 
+static void grace_of_a_promise_ends_with_a_take_over(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_promise(&rig, paxos_rig_ballot(1, 1));
+    assert_true(rig.view.happy); // for two rounds, whatever they bring
+    struct paxos_message message = paxos_rig_message(PAXOS_HANDOVER, 1, &rig);
+    message.ballot = paxos_rig_ballot(1, 1);
+    message.handover.target = 0;
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.view.role, PAXOS_PREPARING);
+    message = paxos_rig_message(PAXOS_NACK, 1, &rig);
+    message.ballot = rig.view.promised;
+    message.nack.promised = paxos_rig_ballot(9, 2);
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.view.role, PAXOS_FOLLOWER);
+    uint64_t round = 0;
+    while (round == 0) {
+        paxos_rig_wait(&rig, 1);
+        round = round_asked(&rig);
+    }
+    assert_false(rig.view.happy); // at the first round's end
+    paxos_rig_fini(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +511,7 @@ int main(void)
         cmocka_unit_test(answers_to_an_earlier_round_do_not_count),
         cmocka_unit_test(promised_ballot_above_the_leaders_makes_unhappy),
         cmocka_unit_test(promiser_gives_its_proposer_time),
+        cmocka_unit_test(grace_of_a_promise_ends_with_a_take_over),
         cmocka_unit_test(ballot_nobody_claims_gives_way_to_the_promised_one),
         cmocka_unit_test(closed_connection_of_the_leader_shortens_the_rounds),
         cmocka_unit_test(rounds_are_longer_while_nothing_happens),
