@@ -62,12 +62,13 @@ SRC_OBJECTS      := $(call objects,src/*/*.c)
 MAIN_OBJECT      := $(call objects,src/main.c)
 SIM_OBJECTS      := $(call objects,tests/sim/*.c)
 SCENARIO_OBJECTS := $(call objects,tests/scenarios/*.c)
-SUPPORT_OBJECTS  := $(filter-out %/main.o,$(SIM_OBJECTS)) \
-    $(call objects,tests/support/*.c tests/lincheck/*.c tests/unit/support/*.c)
+LINCHECK_MAIN    := $(call objects,tests/lincheck/main.c)
+SUPPORT_OBJECTS  := $(filter-out %/main.o,$(SIM_OBJECTS) \
+    $(call objects,tests/support/*.c tests/lincheck/*.c tests/unit/support/*.c))
 TEST_OBJECTS     := $(call objects,tests/unit/test_*.c tests/crash/test_*.c)
 LOAD_OBJECTS     := $(call objects,loadtest/*.c)
 OBJECTS := $(sort $(SRC_OBJECTS) $(MAIN_OBJECT) $(SIM_OBJECTS) $(SCENARIO_OBJECTS) \
-    $(SUPPORT_OBJECTS) $(TEST_OBJECTS) $(LOAD_OBJECTS))
+    $(SUPPORT_OBJECTS) $(LINCHECK_MAIN) $(TEST_OBJECTS) $(LOAD_OBJECTS))
 
 # Files with coverage marks or buggify points (base/marks.h, base/buggify.h), once more with
 # these alive: of the simulator only. Linked before the archive, which then gives the rest.
@@ -80,6 +81,7 @@ SUPPORT   := $(B)/libtest-support.a
 PROGRAM   := $(if $(MAIN_OBJECT),$(B)/consens)
 SIM       := $(if $(SIM_OBJECTS),$(B)/sim)
 SCENARIOS := $(if $(SCENARIO_OBJECTS),$(B)/scenarios)
+LINCHECK  := $(if $(LINCHECK_MAIN),$(B)/lincheck)
 TESTS     := $(TEST_OBJECTS:.o=)
 LOADTESTS := $(patsubst $(B)/loadtest/%.o,$(B)/loadtest-%,$(LOAD_OBJECTS))
 TRANSCRIPTS  := $(sort $(wildcard tests/scenarios/*.txt))
@@ -97,7 +99,7 @@ C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest, \
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: FORCE help all programs deps deps-check run demo test scenarios scenarios-rewrite \
-    sim mutants system load bench asan tsan tsan-system cov fmt reformat layers purity tidy \
+    sim lincheck mutants system load bench asan tsan tsan-system cov fmt reformat layers purity tidy \
     lint clang-tidy cppcheck check clean install
 
 help: ## this list
@@ -112,7 +114,7 @@ else
 all: $(PROGRAM)
 endif
 
-programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LOADTESTS) ## build all there is
+programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LINCHECK) $(LOADTESTS) ## build all there is
 
 # Rewritten only when the command changes, so that other flags rebuild the objects.
 $(B)/flags: FORCE
@@ -141,8 +143,9 @@ $(LIBRARY) $(SUPPORT):
 $(B)/consens: $(MAIN_OBJECT) $(LIBRARY)
 $(B)/sim: $(PROBED_OBJECTS) $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
 $(B)/scenarios: $(SCENARIO_OBJECTS) $(SUPPORT) $(LIBRARY)
+$(B)/lincheck: $(LINCHECK_MAIN) $(SUPPORT) $(LIBRARY)
 $(LOADTESTS): $(B)/loadtest-%: $(B)/loadtest/%.o $(LIBRARY)
-$(B)/consens $(B)/sim $(B)/scenarios $(LOADTESTS):
+$(B)/consens $(B)/sim $(B)/scenarios $(B)/lincheck $(LOADTESTS):
 	@echo "LINK $@"
 	@$(LINK) -o $@ $^ $(LIBS)
 
@@ -209,6 +212,9 @@ scenarios-rewrite: $(SCENARIOS) ## write the transcripts anew; review them as a 
 sim: $(SIM) ## simulate: SEEDS=2000 of them, or SEED=17 alone, in full
 	@$(if $(SIM),,echo "no simulator"; exit 1)
 	@$(if $(SEED),$(SIM) --seed $(SEED),tests/tools/simulate.sh $(SIM) $(SEEDS) $(JOBS))
+
+lincheck: $(LINCHECK) ## the checker of histories, checked: SEED=1, 1,000 bad and 10,000 good ones
+	@$(LINCHECK) --self-test $(or $(SEED),1)
 
 mutants: $(SIM) ## plant each mistake of tests/sim/mutants.txt: the simulator must find it
 	@tests/tools/mutants.sh

@@ -522,6 +522,11 @@ size_t lincheck_count(const struct lincheck *lincheck)
     return lincheck->operation_count;
 }
 
+const struct lincheck_operation *lincheck_operations(const struct lincheck *lincheck)
+{
+    return lincheck->operations;
+}
+
 enum lincheck_verdict lincheck_run(struct lincheck *lincheck,
                                    uint64_t step_budget,
                                    struct lincheck_result *out_result)

@@ -92,7 +92,10 @@ void lincheck_clear(struct lincheck *lincheck);
 void lincheck_add(struct lincheck *lincheck, const struct lincheck_operation *operation);
 size_t lincheck_count(const struct lincheck *lincheck);
 
-/* Decides the history; `step_budget` is a key's. Sorts the operations kept inside. */
+/* As added, until lincheck_run: that sorts them and forgets values that nobody read. */
+const struct lincheck_operation *lincheck_operations(const struct lincheck *lincheck);
+
+/* Decides the history; `step_budget` is a key's. */
 enum lincheck_verdict lincheck_run(struct lincheck *lincheck,
                                    uint64_t step_budget,
                                    struct lincheck_result *out_result);

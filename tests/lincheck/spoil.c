@@ -220,5 +220,5 @@ void sample_make(struct sample *sample, enum sample_sort sort, uint64_t seed)
             return;
         }
     }
-    CHECK(!"a history could be spoilt");
+    CHECK(false); // no history of ten thousand could be spoilt so
 }

@@ -1,6 +1,7 @@
 #include "sim/world.h"
 
 #include "base/check.h"
+#include "lincheck/fast.h"
 
 #include <stdlib.h>
 
@@ -348,6 +349,7 @@ static void add_to_search(struct history *history, uint32_t index)
         .revision = operation->status == CS_DELETED ? operation->revision
                                                     : operation->item_revision,
         .version = operation->version,
+        .seen = operation->revision,
     };
     lincheck_add(history->lincheck, &entry);
 }
@@ -362,13 +364,28 @@ static void note_steps(struct world *world, uint64_t steps)
     }
 }
 
+/* In the order that the answers tell. */
+static void replay(struct world *world)
+{
+    struct fast_result result;
+    const struct lincheck_operation *operations =
+        lincheck_operations(world->history.lincheck);
+    if (fast_check(operations, lincheck_count(world->history.lincheck), &result)) {
+        return;
+    }
+    uint64_t first = operations[result.operations[0]].id;
+    uint64_t last = operations[result.operations[result.operation_count - 1]].id;
+    report_fail(world, "I12", NULL, 0, NO_BALLOT,
+                "linearizability of k%llu: #%llu after #%llu: %s (revision %llu)",
+                (unsigned long long)operations[result.operations[0]].key,
+                (unsigned long long)last, (unsigned long long)first, result.sentence,
+                (unsigned long long)result.revision);
+}
+
 static void search(struct world *world)
 {
     struct history *history = &world->history;
     struct lincheck_result result;
-    for (uint32_t i = 0; i < history->count; i++) {
-        add_to_search(history, i);
-    }
     enum lincheck_verdict verdict =
         lincheck_run(history->lincheck, SEARCH_STEPS_MAX, &result);
     note_steps(world, result.step_count);
@@ -428,12 +445,16 @@ static void judge_read_by_revision(struct world *world, const struct operation *
 
 void history_judge(struct world *world)
 {
-    const struct history *history = &world->history;
+    struct history *history = &world->history;
     for (uint32_t i = 0; i < history->count; i++) {
         const struct operation *operation = &history->operations[i];
         if (operation->kind != REQUEST_WRITE && is_executed(operation)) {
             judge_read_by_revision(world, operation);
         }
     }
+    for (uint32_t i = 0; i < history->count; i++) {
+        add_to_search(history, i);
+    }
+    replay(world);
     search(world);
 }

@@ -57,6 +57,7 @@ step build-clang plain "${make[@]}" CC=clang programs
 step purity plain "${make[@]}" purity
 step unit counts "${make[@]}" test
 step scenarios counts "${make[@]}" scenarios
+step lincheck counts "${make[@]}" lincheck
 step sim counts "${make[@]}" SEEDS="$sim_seeds" sim
 step build-asan plain "${make[@]}" VARIANT=asan programs
 step unit-asan counts "${make[@]}" VARIANT=asan test
