@@ -2,6 +2,8 @@
  * sim: the cluster in a box. One process, one thread, all chance from a seed: the real
  * core, replica and log over a simulated network, disk and clock.
  */
+#include "sim/shrink.h"
+#include "sim/tally.h"
 #include "sim/world.h"
 
 #include "base/log.h"
@@ -18,6 +20,8 @@
 enum {
     EXIT_USAGE = 2,
     SEED_SECONDS_MAX = 60, // of real time: past it a seed hangs
+    SHRINK_SECONDS = 60,   // of real time, unless --seconds says otherwise
+    FLAGS_BYTES_MAX = 4096,
 };
 
 struct options {
@@ -29,6 +33,10 @@ struct options {
     bool stops_at_first;
     bool prints_stats;
     struct swarm_options swarm;
+    bool prints_tally;
+    bool shrinks;
+    uint64_t shrink_seconds;
+    struct variant variant;
 };
 
 struct tally {
@@ -38,7 +46,8 @@ struct tally {
     uint64_t shown_ms;
 };
 
-static char seed_line[96];
+static char seed_line[FLAGS_BYTES_MAX + 128];
+static char flags[FLAGS_BYTES_MAX]; // of the variant
 static const char *program = "sim";
 
 static const char usage[] =
@@ -53,7 +62,16 @@ static const char usage[] =
     "  --long           seeds of 120 s and 1,000 operations\n"
     "  --damage         what lies on disks rots, too\n"
     "  --until-failure  stop at the first seed that fails (also --stop-at-first)\n"
-    "  --stats          at the end, how often each thing happened\n";
+    "  --stats          at the end, how often each thing happened\n"
+    "  --tally          the same, and what rules were come through, for the script\n"
+    "  --shrink S       make failing seed S smaller, at most --seconds T (60)\n"
+    "To leave something out of a seed's world:\n"
+    "  --nodes N --clients N --operations N    fewer of them\n"
+    "  --safety-ms N                           a first phase of another length\n"
+    "  --points A,B|none --faults a,b|none     only these of what was drawn\n"
+    "  --first-fault N --last-fault N          only these strikes\n"
+    "  --without loss,duplicates,replays,corruption,spikes,jitter\n"
+    "  --salt N                                other chance in the same world\n";
 
 /*
  * ---- a CHECK, a crash or a hang names its seed too
@@ -83,10 +101,9 @@ static void watch_signals(void)
 static void name_seed(uint64_t seed)
 {
     (void)snprintf(seed_line, sizeof seed_line,
-                   "seed=%" PRIu64
-                   " found=crash\n  replay: build/release/sim --seed %" PRIu64
-                   " --trace\n",
-                   seed, seed);
+                   "seed=%" PRIu64 " found=crash\n  replay: %s --seed %" PRIu64
+                   "%s --trace\n",
+                   seed, program, seed, flags);
     (void)alarm(SEED_SECONDS_MAX);
 }
 
@@ -117,6 +134,8 @@ static bool parse_flag(struct options *options, const char *name)
         options->swarm.has_damage = true;
     } else if (strcmp(name, "--stats") == 0) {
         options->prints_stats = true;
+    } else if (strcmp(name, "--tally") == 0) {
+        options->prints_tally = true;
     } else if (strcmp(name, "--until-failure") == 0 ||
                strcmp(name, "--stop-at-first") == 0) {
         options->stops_at_first = true;
@@ -129,6 +148,9 @@ static bool parse_flag(struct options *options, const char *name)
 static bool parse_value(struct options *options, const char *name, const char *text)
 {
     uint64_t number = 0;
+    if (variant_parse(&options->variant, name, text)) {
+        return true;
+    }
     if (text == NULL || !parse_number(text, &number)) {
         return false;
     }
@@ -139,6 +161,11 @@ static bool parse_value(struct options *options, const char *name, const char *t
     } else if (strcmp(name, "--seed") == 0) {
         options->first = number;
         options->count = 1;
+    } else if (strcmp(name, "--shrink") == 0) {
+        options->first = number;
+        options->shrinks = true;
+    } else if (strcmp(name, "--seconds") == 0) {
+        options->shrink_seconds = number;
     } else {
         return false;
     }
@@ -147,7 +174,7 @@ static bool parse_value(struct options *options, const char *name, const char *t
 
 static bool parse(struct options *options, int argument_count, char **arguments)
 {
-    *options = (struct options){.first = 1, .count = 1};
+    *options = (struct options){.first = 1, .count = 1, .shrink_seconds = SHRINK_SECONDS};
     for (int i = 1; i < argument_count; i++) {
         if (parse_flag(options, arguments[i])) {
             continue;
@@ -189,7 +216,8 @@ static void print_violation(const struct world *world)
     (void)printf(" nodes=%u at %" PRIu64 ".%06" PRIu64 " s: %s\n",
                  world->swarm.node_count, found->time_us / SECOND,
                  found->time_us % SECOND, found->sentence);
-    (void)printf("  replay: %s --seed %" PRIu64 " --trace\n", program, world->seed);
+    (void)printf("  replay: %s --seed %" PRIu64 "%s --trace\n", program, world->seed,
+                 flags);
 }
 
 static bool run_seed(struct world *world, const struct options *options, uint64_t seed)
@@ -238,6 +266,9 @@ static void print_end(const struct options *options,
     if (options->prints_stats) {
         stats_print(stats);
     }
+    if (options->prints_tally) {
+        tally_print(stats);
+    }
     (void)printf("%" PRIu64 " seeds an hour; %" PRIu64 " simulated seconds, %" PRIu64
                  " operations, %" PRIu64 " events in %" PRIu64 ".%03" PRIu64 " s\n",
                  stats->seeds * 3600000 / took_ms, stats->simulated_us / SECOND,
@@ -257,9 +288,17 @@ int main(int argument_count, char **arguments)
     program = arguments[0];
     log_set_level(LOG_LEVEL_ERROR);
     (void)setvbuf(stdout, NULL, _IOLBF, 1 << 16);
-    watch_signals();
     struct world *world = world_new(&stats);
     world->options = options.swarm;
+    world->variant = options.variant;
+    if (options.shrinks) {
+        bool is_shrunk =
+            shrink_seed(world, options.first, options.shrink_seconds, program);
+        world_destroy(&world);
+        return is_shrunk ? 0 : 1;
+    }
+    variant_print(&options.variant, flags, sizeof flags);
+    watch_signals();
     struct tally tally = {.begun_ms = real_ms()};
     for (uint64_t i = 0; i < options.count; i++) {
         bool is_good = run_seed(world, &options, options.first + i);

@@ -91,7 +91,7 @@ static bool parse_number(const char *text, uint64_t most, uint64_t *out_number)
 
 static uint64_t all_of(uint32_t count)
 {
-    return count == 64 ? UINT64_MAX : ((uint64_t)1 << count) - 1;
+    return UINT64_MAX >> (64 - count);
 }
 
 /* Names with commas between, or "none". */

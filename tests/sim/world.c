@@ -5,7 +5,10 @@
 
 #include <stdlib.h>
 
+#define POINT_NAME(name, what) #name,
+
 static void reset(struct world *world, uint64_t seed);
+static void trace_points(const struct world *world);
 static void happen(struct world *world, const struct sim_event *event);
 static void enter_phase(struct world *world, enum phase phase);
 
@@ -60,10 +63,16 @@ void world_destroy(struct world **world_slot)
     *world_slot = NULL;
 }
 
+void world_prepare(struct world *world, uint64_t seed)
+{
+    reset(world, seed);
+}
+
 bool world_run(struct world *world, uint64_t seed, bool is_tracing)
 {
     reset(world, seed);
     world->is_tracing = is_tracing;
+    trace_points(world);
     struct sim_event event;
     while (world->phase != PHASE_END && !world->violation.is_found &&
            events_take(&world->events, &event)) {
@@ -98,6 +107,16 @@ static uint64_t draw_points(uint64_t seed, uint64_t points_off)
     return is_any ? points & ~points_off : 0;
 }
 
+static void trace_points(const struct world *world)
+{
+    static const char *const names[] = {BUGGIFY_POINTS(POINT_NAME)};
+    for (uint32_t i = 0; i < BUGGIFY_COUNT; i++) {
+        if ((world->buggify >> i & 1) != 0) {
+            TRACE(world, NULL, "buggify %s", names[i]);
+        }
+    }
+}
+
 static void vary(struct world *world)
 {
     const struct variant *variant = &world->variant;
@@ -106,7 +125,8 @@ static void vary(struct world *world)
     world->safety_us = is_whole || variant->safety_ms == 0 ? world->swarm.safety_us
                                                            : variant->safety_ms * MS;
     world->operations_min = is_whole ? world->swarm.operations_min : 0;
-    world->buggify = draw_points(world->seed, variant->points_off);
+    world->points_drawn = draw_points(world->seed, variant->points_off);
+    world->buggify = world->points_drawn;
     world->swarm.core.buggify = &world->buggify;
     world->fault_count = 0;
 }

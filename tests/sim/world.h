@@ -335,7 +335,8 @@ struct world {
     struct variant variant; // what is left out; the caller's, of all seeds
     uint64_t safety_us;     // length of the first phase
     uint32_t operations_min;
-    uint64_t buggify; // points that are on; none once faults end
+    uint64_t points_drawn; // buggify points of this seed
+    uint64_t buggify;      // those that are on now; none once faults end
     uint32_t fault_count;
     uint64_t now_us;
     enum phase phase;
@@ -366,6 +367,8 @@ struct world {
 /* ---- world.c ---- */
 struct world *world_new(struct stats *stats);
 void world_destroy(struct world **world);
+/* The seed's world as it begins: swarm, points. */
+void world_prepare(struct world *world, uint64_t seed);
 /* Runs one seed; false: a violation was found (world->violation). */
 bool world_run(struct world *world, uint64_t seed, bool is_tracing);
 
