@@ -1,6 +1,6 @@
 # One flat file. Sources are found by wildcard: adding a file needs no edit here.
 #
-#   make VARIANT=debug|release|asan|tsan|cov   objects under build/VARIANT/
+#   make VARIANT=debug|release|asan|tsan|cov|fuzz   objects under build/VARIANT/
 #   make CC=clang                              objects under build/clang-VARIANT/
 #   make CFLAGS=... LDFLAGS=...                appended to ours, never replacing them
 
@@ -15,8 +15,11 @@ CC := gcc
 endif
 IS_CLANG := $(findstring clang,$(notdir $(CC)))
 
-ifeq ($(filter $(VARIANT),debug release asan tsan cov),)
-$(error VARIANT=$(VARIANT): known are debug release asan tsan cov)
+ifeq ($(filter $(VARIANT),debug release asan tsan cov fuzz),)
+$(error VARIANT=$(VARIANT): known are debug release asan tsan cov fuzz)
+endif
+ifeq ($(VARIANT)$(IS_CLANG),fuzz)
+$(error VARIANT=fuzz is for libFuzzer: CC=clang)
 endif
 
 B := build/$(if $(IS_CLANG),clang-)$(VARIANT)
@@ -36,6 +39,7 @@ WARNINGS += -Wcast-align=strict -Wimplicit-fallthrough=5 -Wduplicated-cond \
 endif
 
 SANITIZE_asan := -fsanitize=address,undefined -fno-sanitize-recover=all
+SANITIZE_fuzz := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 SANITIZE_tsan := -fsanitize=thread
 SANITIZE_cov  := --coverage
 
@@ -44,6 +48,7 @@ VARIANT_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
     -fstack-clash-protection -fcf-protection
 # Instrumented code hides ranges from the compiler: it then warns of truncation that cannot be.
 VARIANT_asan    := -O1 -g -fno-omit-frame-pointer -Wno-format-truncation
+VARIANT_fuzz    := -O1 -g -fno-omit-frame-pointer
 VARIANT_tsan    := -O1 -g -fno-omit-frame-pointer
 VARIANT_cov     := -O0 -g
 
@@ -67,8 +72,9 @@ SUPPORT_OBJECTS  := $(filter-out %/main.o,$(SIM_OBJECTS) \
     $(call objects,tests/support/*.c tests/lincheck/*.c tests/unit/support/*.c))
 TEST_OBJECTS     := $(call objects,tests/unit/test_*.c tests/crash/test_*.c)
 LOAD_OBJECTS     := $(call objects,loadtest/*.c)
+FUZZ_OBJECTS     := $(call objects,tests/fuzz/*.c)
 OBJECTS := $(sort $(SRC_OBJECTS) $(MAIN_OBJECT) $(SIM_OBJECTS) $(SCENARIO_OBJECTS) \
-    $(SUPPORT_OBJECTS) $(LINCHECK_MAIN) $(TEST_OBJECTS) $(LOAD_OBJECTS))
+    $(SUPPORT_OBJECTS) $(LINCHECK_MAIN) $(TEST_OBJECTS) $(LOAD_OBJECTS) $(FUZZ_OBJECTS))
 
 # Files with coverage marks or buggify points (base/marks.h, base/buggify.h), once more with
 # these alive: of the simulator only. Linked before the archive, which then gives the rest.
@@ -83,6 +89,8 @@ SIM       := $(if $(SIM_OBJECTS),$(B)/sim)
 SCENARIOS := $(if $(SCENARIO_OBJECTS),$(B)/scenarios)
 LINCHECK  := $(if $(LINCHECK_MAIN),$(B)/lincheck)
 TESTS     := $(TEST_OBJECTS:.o=)
+FUZZ_TARGETS := $(patsubst $(B)/tests/fuzz/fuzz_%.o,$(B)/fuzz/%, \
+    $(filter $(B)/tests/fuzz/fuzz_%,$(FUZZ_OBJECTS)))
 LOADTESTS := $(patsubst $(B)/loadtest/%.o,$(B)/loadtest-%,$(LOAD_OBJECTS))
 TRANSCRIPTS  := $(sort $(wildcard tests/scenarios/*.txt))
 SYSTEM_TESTS := $(filter-out tests/system/lib%.sh tests/system/tsan%.sh, \
@@ -152,6 +160,19 @@ $(B)/consens $(B)/sim $(B)/scenarios $(B)/lincheck $(LOADTESTS):
 $(TESTS): %: %.o $(SUPPORT) $(LIBRARY)
 	@echo "LINK $@"
 	@$(LINK) -o $@ $^ -lcmocka $(LIBS)
+
+# A fuzz target has libFuzzer's main, or, in any other variant, one that replays files.
+FUZZ_SUPPORT := $(B)/libfuzz-support.a
+FUZZ_MAIN    := $(B)/tests/fuzz/replay.o
+$(FUZZ_SUPPORT): $(filter-out %/main.o,$(SCENARIO_OBJECTS)) \
+    $(filter-out $(FUZZ_MAIN) $(B)/tests/fuzz/fuzz_%,$(FUZZ_OBJECTS))
+	@rm -f $@
+	@ar rcs $@ $^
+$(FUZZ_TARGETS): $(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o \
+    $(if $(filter fuzz,$(VARIANT)),,$(FUZZ_MAIN)) $(FUZZ_SUPPORT) $(SUPPORT) $(LIBRARY)
+	@mkdir -p $(@D)
+	@echo "LINK $@"
+	@$(LINK) $(if $(filter fuzz,$(VARIANT)),-fsanitize=fuzzer) -o $@ $^ -lcmocka $(LIBS)
 
 -include $(OBJECTS:.o=.d)
 

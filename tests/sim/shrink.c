@@ -255,7 +255,7 @@ static bool take_strikes(struct shrinker *self)
 static bool take_time(struct shrinker *self)
 {
     uint64_t length_ms = self->best.safety_ms;
-    length_ms = length_ms == 0 ? SAFETY_US / MS : length_ms;
+    length_ms = length_ms == 0 ? self->world->swarm.safety_us / MS : length_ms;
     for (uint64_t shorter = 500;
          shorter < length_ms && self->outcome.time_us > length_ms * MS; shorter *= 2) {
         struct variant variant = self->best;

@@ -515,11 +515,14 @@ bool sim_disk_overwrite(struct sim_disk *disk,
         return false;
     }
     struct inode *inode = disk->store.inodes[found->inode];
-    for (size_t i = 0; i < bytes; i++) {
-        size_t index = (size_t)(offset + i) / PAGE_BYTES;
-        struct page *page = disk_store_page(&disk->store, inode, index);
-        page->cache[(offset + i) % PAGE_BYTES] = ((const uint8_t *)data)[i];
-        page->media[(offset + i) % PAGE_BYTES] = ((const uint8_t *)data)[i];
+    size_t part = 0;
+    for (size_t done = 0; done < bytes; done += part) {
+        size_t at = (size_t)(offset + done) % PAGE_BYTES;
+        struct page *page = disk_store_page(&disk->store, inode,
+                                            (size_t)(offset + done) / PAGE_BYTES);
+        part = PAGE_BYTES - at < bytes - done ? PAGE_BYTES - at : bytes - done;
+        memcpy(page->cache + at, (const uint8_t *)data + done, part);
+        memcpy(page->media + at, (const uint8_t *)data + done, part);
     }
     return true;
 }
@@ -546,10 +549,17 @@ bool sim_disk_read_media(const struct sim_disk *disk,
         return false;
     }
     const struct inode *inode = disk->store.inodes[found->inode];
-    for (size_t i = 0; i < bytes; i++) {
-        size_t index = (size_t)(offset + i) / PAGE_BYTES;
+    size_t part = 0;
+    for (size_t done = 0; done < bytes; done += part) {
+        size_t index = (size_t)(offset + done) / PAGE_BYTES;
+        size_t from = (size_t)(offset + done) % PAGE_BYTES;
         const struct page *page = index < inode->page_count ? inode->pages[index] : NULL;
-        ((uint8_t *)data)[i] = page == NULL ? 0 : page->media[(offset + i) % PAGE_BYTES];
+        part = PAGE_BYTES - from < bytes - done ? PAGE_BYTES - from : bytes - done;
+        if (page == NULL) {
+            memset((uint8_t *)data + done, 0, part);
+        } else {
+            memcpy((uint8_t *)data + done, page->media + from, part);
+        }
     }
     return true;
 }
