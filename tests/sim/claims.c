@@ -99,6 +99,18 @@ static void judge_heartbeat_reply(struct world *world,
     }
 }
 
+/* P1: frames leave in the order they were made, so a lower Promise was made too late. */
+static void judge_promise_order(struct world *world,
+                                struct node *node,
+                                const struct paxos_message *message)
+{
+    if (compare(message->ballot, node->promise_sent) < 0) {
+        fail(world, node, "P1", message, "it has promised a larger ballot before");
+        return;
+    }
+    node->promise_sent = message->ballot;
+}
+
 static void judge_promise(struct world *world,
                           const struct node *node,
                           const struct paxos_message *message)
@@ -216,6 +228,7 @@ judge_core(struct world *world, struct node *node, const struct paxos_message *m
         return;
     case PAXOS_PROMISE:
         judge_promise(world, node, message);
+        judge_promise_order(world, node, message);
         return;
     case PAXOS_ACCEPT_SYNC:
         judge_decide(world, node, message, message->accept_sync.decided);

@@ -84,6 +84,25 @@ static void extend_ballot_log(struct world *world,
     }
 }
 
+/* 2.1: log time never falls. */
+static void judge_times(struct world *world,
+                        const struct node *node,
+                        const struct paxos_view *view,
+                        cs_slot first)
+{
+    const struct paxos_core *core = replica_core(node->replica);
+    cs_slot slot = first > view->base + 2 ? first : view->base + 2;
+    for (; first > 0 && slot <= view->length; slot++) {
+        uint64_t before_ms = paxos_entry_at(core, slot - 1)->time_ms;
+        if (paxos_entry_at(core, slot)->time_ms < before_ms) {
+            report_fail(world, "2.1", node, slot, view->promised,
+                        "its time is %llu, that of the slot before %llu",
+                        (unsigned long long)paxos_entry_at(core, slot)->time_ms,
+                        (unsigned long long)before_ms);
+        }
+    }
+}
+
 void judge_append(struct world *world, struct node *node)
 {
     struct shadow *shadow = &node->shadow;
@@ -96,6 +115,7 @@ void judge_append(struct world *world, struct node *node)
                     (unsigned long long)shadow->memory_token);
     }
     shadow_append(shadow, replica_core(node->replica), &view, &first);
+    judge_times(world, node, &view, first);
     if (first <= node->decided) {
         report_fail(world, "I7", node, first, view.promised,
                     "a record replaces slots from %llu, but %llu were decided here",

@@ -49,6 +49,7 @@ void node_reset(struct world *world, struct node *node, uint32_t seat)
     node->inbox_count = 0;
     node->turn_at_us = NEVER;
     node->held = 0;
+    node->promise_sent = (struct paxos_ballot){0};
     random_init(&node->disk_random, seed, 100 + seat);
     random_init(&node->clock_random, seed, 200 + seat);
     random_init(&node->identity_random, seed, 300 + seat);

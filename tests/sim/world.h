@@ -176,6 +176,7 @@ struct node {
     cs_slot applied;
     uint64_t local_revision;
     // ... and of all lives:
+    struct paxos_ballot promise_sent; // the largest of its Promises (P1)
     cs_slot held; // chosen slots it durably held under a ballot not below theirs (I6)
     uint64_t epoch_us; // where its monotonic clock started
     struct random disk_random;
