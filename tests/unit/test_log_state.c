@@ -113,6 +113,12 @@ static void ballots_never_fall_and_accepted_stays_below_promised(void **state)
     fixture->record.persist.accepted.round++;
     assert_refused(fixture);
     assert_true(apply(fixture));
+    fixture->packed.bytes = 0;
+    twin_promise(fixture->twin, &fixture->packed);
+    take(fixture);
+    fixture->record.persist.promised = fixture->record.persist.accepted; // lower by one
+    assert_refused(fixture);
+    assert_true(apply(fixture));
 }
 
 static void slots_neither_leave_a_gap_nor_stay_behind(void **state)

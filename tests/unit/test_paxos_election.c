@@ -60,6 +60,50 @@ static bool takes_over(struct paxos_rig *rig, const struct answer *answers)
     return rig->view.role == PAXOS_PREPARING;
 }
 
+/* Some rounds in which the others answer so. */
+static void run_rounds(struct paxos_rig *rig, const struct answer *answers, int count)
+{
+    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
+    for (int i = 0; i < count; i++) {
+        uint64_t round = round_asked(rig);
+        if (round != 0) {
+            answer_round(rig, round, answers);
+        }
+        rig->now_ms =
+            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
+        paxos_rig_step(rig, &tick);
+    }
+}
+
+static void leader_is_happy_while_a_quorum_stands_under_its_ballot(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_lead(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[1].reply.leader = answers[1].reply.promised = rig.view.promised;
+    answers[2].is_silent = true;
+    run_rounds(&rig, answers, 2);
+    assert_true(rig.view.happy);
+    answers[1].reply.promised = paxos_rig_ballot(9, 2);
+    run_rounds(&rig, answers, 1);
+    assert_false(rig.view.happy);
+    answers[1].reply.promised = rig.view.promised;
+    run_rounds(&rig, answers, 1);
+    assert_true(rig.view.happy);
+    answers[1].reply.leader = paxos_rig_ballot(9, 2);
+    run_rounds(&rig, answers, 1);
+    assert_false(rig.view.happy);
+    answers[1].reply.leader = rig.view.promised;
+    run_rounds(&rig, answers, 1);
+    assert_true(rig.view.happy);
+    answers[1].is_silent = true;
+    run_rounds(&rig, answers, 1);
+    assert_false(rig.view.happy);
+    paxos_rig_fini(&rig);
+}
+
 static void node_takes_over_when_a_quorum_is_unhappy(void **state)
 {
     (void)state;
@@ -502,6 +546,7 @@ static void grace_of_a_promise_ends_with_a_take_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(leader_is_happy_while_a_quorum_stands_under_its_ballot),
         cmocka_unit_test(node_takes_over_when_a_quorum_is_unhappy),
         cmocka_unit_test(node_does_not_take_over_alone),
         cmocka_unit_test(gated_voters_do_not_make_a_quorum),

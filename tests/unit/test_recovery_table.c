@@ -448,6 +448,39 @@ static void an_old_copy_of_the_log_is_amnesia(void **state)
     assert_refused(fixture, WAL_AMNESIA, "block 3", "old copy");
 }
 
+static void a_log_with_an_older_promise_than_the_superblock_is_amnesia(void **state)
+{
+    struct fixture *fixture = *state;
+    uint8_t *old = malloc(SUPERBLOCK_FILE_BYTES);
+    uint8_t *new = malloc(SUPERBLOCK_FILE_BYTES);
+    assert_non_null(old);
+    assert_non_null(new);
+    assert_true(sim_disk_read_media(fixture->disk, SUPERBLOCK_NAME, 0, old,
+                                    SUPERBLOCK_FILE_BYTES));
+    assert_true(
+        sim_disk_read_media(fixture->disk, LOG_1, 0, fixture->before, SEGMENT_BYTES));
+    struct twin *twin = twin_copy(fixture->twin);
+    promise(fixture);
+    assert_true(sim_disk_read_media(fixture->disk, SUPERBLOCK_NAME, 0, new,
+                                    SUPERBLOCK_FILE_BYTES));
+    // Back in time, and on without that promise until the log is as long as it was.
+    wal_close(&fixture->wal);
+    assert_true(sim_disk_overwrite(fixture->disk, SUPERBLOCK_NAME, 0, old,
+                                   SUPERBLOCK_FILE_BYTES));
+    assert_true(
+        sim_disk_overwrite(fixture->disk, LOG_1, 0, fixture->before, SEGMENT_BYTES));
+    twin_assign(fixture->twin, twin);
+    open_log(fixture);
+    append(fixture, 100);
+    append(fixture, 100);
+    assert_true(sim_disk_overwrite(fixture->disk, SUPERBLOCK_NAME, 0, new,
+                                   SUPERBLOCK_FILE_BYTES));
+    assert_refused(fixture, WAL_AMNESIA, "smaller promise", "old copy");
+    twin_destroy(&twin);
+    free(old);
+    free(new);
+}
+
 /* ---- other ------------------------------------------------------------------------- */
 
 static void the_log_of_another_node_is_not_taken(void **state)
@@ -557,6 +590,7 @@ int main(void)
         TEST(all_segments_missing_are_amnesia),
         TEST(an_old_copy_of_the_superblock_is_amnesia),
         TEST(an_old_copy_of_the_log_is_amnesia),
+        TEST(a_log_with_an_older_promise_than_the_superblock_is_amnesia),
         TEST(the_log_of_another_node_is_not_taken),
         TEST(a_segment_of_a_newer_release_is_refused),
         TEST(a_superblock_of_a_newer_release_is_refused),

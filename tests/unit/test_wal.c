@@ -274,6 +274,20 @@ static void after_a_failed_write_nothing_is_taken_any_more(void **state)
     }
 }
 
+static void a_failed_sync_is_not_tried_again(void **state)
+{
+    struct log_fixture *fixture = *state;
+    fixture->settings.durability = WAL_NONE;
+    log_fixture_open(fixture);
+    log_fixture_append(fixture, 2, 100);
+    sim_disk_fail_next(fixture->disk, SIM_DISK_SYNC, 0, EIO);
+    // The pages are clean now and nowhere: a second sync would succeed (fsyncgate).
+    assert_int_equal(wal_sync(fixture->wal), WAL_FAILED);
+    assert_int_equal(wal_sync(fixture->wal), WAL_FAILED);
+    twin_append(fixture->twin, 1, 100, &fixture->records);
+    assert_int_equal(log_fixture_try_commit(fixture), WAL_FAILED);
+}
+
 static void damage_found_when_reading_names_file_and_offset(void **state)
 {
     struct log_fixture *fixture = *state;
@@ -311,6 +325,7 @@ int main(void)
         TEST(recovery_hands_over_no_more_than_the_ring_holds),
         TEST(more_undecided_slots_than_the_ring_holds_are_refused),
         TEST(after_a_failed_write_nothing_is_taken_any_more),
+        TEST(a_failed_sync_is_not_tried_again),
         TEST(damage_found_when_reading_names_file_and_offset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
