@@ -107,8 +107,8 @@ C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest, \
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: FORCE help all programs deps deps-check run demo test scenarios scenarios-rewrite \
-    sim lincheck mutants system load bench asan tsan tsan-system cov fmt reformat layers purity tidy \
-    lint clang-tidy cppcheck check clean install
+    sim lincheck mutants mutants-quick system load bench asan tsan tsan-system cov fmt reformat \
+    layers purity tidy lint clang-tidy cppcheck check clean install
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -176,19 +176,26 @@ $(FUZZ_TARGETS): $(B)/fuzz/%: $(B)/tests/fuzz/fuzz_%.o \
 
 -include $(OBJECTS:.o=.d)
 
-# A mutant is one deliberate mistake (base/mutant.h). The file that has MUTANT_IS(N) is compiled
-# again and linked before the archive, which then gives only the rest.
+# A mutant is one deliberate mistake (base/mutant.h), linked into its KILLER: sim, scenarios or
+# one test program. Only the files that have MUTANT_IS(N) are compiled again; they are linked
+# before the archive, which then gives only the rest.
 ifneq ($(MUTANT),)
 M := build/mutant/$(MUTANT)
+KILLER ?= sim
 MUTANT_SOURCES := $(shell grep -lF 'MUTANT_IS($(MUTANT))' src/*/*.c)
 MUTANT_OBJECTS := $(MUTANT_SOURCES:%.c=$(M)/%.o)
+KILLER_OBJECTS := $(if $(filter sim,$(KILLER)),$(SIM_OBJECTS) $(filter-out \
+        $(MUTANT_OBJECTS:$(M)/%=$(B)/probed/%),$(PROBED_OBJECTS))) \
+    $(if $(filter scenarios,$(KILLER)),$(SCENARIO_OBJECTS)) \
+    $(filter %/$(KILLER).o,$(TEST_OBJECTS))
 $(MUTANT_OBJECTS): $(M)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
-	@$(COMPILE) -DPROBES -DMUTANT=$(MUTANT) -c $< -o $@
-$(M)/sim: $(MUTANT_OBJECTS) $(filter-out $(MUTANT_OBJECTS:$(M)/%=$(B)/probed/%), \
-    $(PROBED_OBJECTS)) $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
+	@$(COMPILE) -O1 -g0 $(if $(filter sim,$(KILLER)),-DPROBES) -DMUTANT=$(MUTANT) \
+	    -c $< -o $@
+$(M)/$(KILLER): $(MUTANT_OBJECTS) $(KILLER_OBJECTS) $(SUPPORT) $(LIBRARY)
 	@$(if $(MUTANT_OBJECTS),,echo "no src/*/*.c has MUTANT_IS($(MUTANT))" >&2; exit 1)
-	@$(LINK) -o $@ $^ $(LIBS)
+	@$(if $(strip $(KILLER_OBJECTS)),,echo "no test is called $(KILLER)" >&2; exit 1)
+	@$(LINK) -Wl,--strip-debug -o $@ $^ -lcmocka $(LIBS)
 -include $(MUTANT_OBJECTS:.o=.d)
 endif
 
@@ -237,8 +244,11 @@ sim: $(SIM) ## simulate: SEEDS=2000 of them, or SEED=17 alone, in full
 lincheck: $(LINCHECK) ## the checker of histories, checked: SEED=1, 1,000 bad and 10,000 good ones
 	@$(LINCHECK) --self-test $(or $(SEED),1)
 
-mutants: $(SIM) ## plant each mistake of tests/sim/mutants.txt: the simulator must find it
+mutants: $(SIM) $(SCENARIOS) $(TESTS) ## plant each mistake of tests/mutants.txt: all must be found
 	@tests/tools/mutants.sh
+
+mutants-quick: $(SIM) $(SCENARIOS) $(TESTS) ## those that die at once, and a seventh of the rest
+	@tests/tools/mutants.sh quick
 
 system: all ## real processes: kill, cut off, restart
 	@tests/tools/each.sh $(SYSTEM_TESTS)

@@ -3,8 +3,8 @@
  * must fail.
  *
  * A mutant is one line at a guard. MUTANT is 0 in every build that is not a mutation
- * test, and the compiler then drops the line. Each folder's README.md lists the numbers
- * it uses.
+ * test, and the compiler then drops the line. tests/mutants.txt lists the numbers, what
+ * each breaks, and which test must find it.
  *
  * Thread: any.
  */

@@ -77,7 +77,7 @@ void answers_expire(struct replica *replica)
         return;
     }
     struct waiter *waiter = waiters_first_due(&replica->waiters, replica->now_ms);
-    while (waiter != NULL) {
+    while (waiter != NULL && !MUTANT_IS(191)) {
         answers_finish_error(replica, waiter, status_at_deadline(replica, waiter));
         waiter = waiters_first_due(&replica->waiters, replica->now_ms);
     }
@@ -151,7 +151,7 @@ static enum cs_status status_at_deadline(const struct replica *replica,
                                          const struct waiter *waiter)
 {
     if (waiter->state == WAITER_PROPOSED) {
-        return CS_UNKNOWN;
+        return MUTANT_IS(176) ? CS_TIMED_OUT : CS_UNKNOWN;
     }
     if (waiter->state == WAITER_SENT) {
         return MUTANT_IS(60) ? CS_TIMED_OUT : CS_UNKNOWN;

@@ -2,6 +2,7 @@
  * apply.c - decided slots into the state machine, in order, each once (I8).
  */
 #include "base/check.h"
+#include "base/mutant.h"
 #include "engine/parts.h"
 
 void apply_decided(struct replica *replica, cs_slot decided)
@@ -35,7 +36,11 @@ bool apply_entry(struct replica *replica,
         }
         kv_apply(replica->kv, &command, entry->time_ms, &result);
         replica->stats.writes_applied++;
-        if (origin.seat == self->seat && origin.boot == self->boot) {
+        if (MUTANT_IS(179)) {
+            kv_apply(replica->kv, &command, entry->time_ms, &result);
+        }
+        if ((origin.seat == self->seat || MUTANT_IS(178)) &&
+            (origin.boot == self->boot || MUTANT_IS(177))) {
             writes_finish(replica, &origin, &result);
         }
     }

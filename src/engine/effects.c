@@ -92,7 +92,7 @@ static void persist(struct replica *replica)
     if (record->kind == PAXOS_PERSIST_FETCHED) {
         // A Promise still waiting speaks of the log before this record: it is lost, as any
         // message may be, rather than said when it is no longer true (I10).
-        replica->held.count = 0;
+        replica->held.count = MUTANT_IS(188) ? replica->held.count : 0;
     }
     collect_entries(replica, record->first_slot, record->entry_count);
     replica->record_bytes.bytes = 0;
@@ -178,7 +178,7 @@ void effects_release_held(struct replica *replica)
     }
     while (held->count > 0) {
         struct held_frame *frame = &held->ring[held->first];
-        if (frame->token > replica->view.durable_token) {
+        if (frame->token > replica->view.durable_token && !MUTANT_IS(189)) {
             return;
         }
         ports->send_peer(ports->context, frame->seat, view_of_buffer(&frame->bytes));

@@ -111,8 +111,10 @@ void forward_receive(struct replica *replica, const struct wire_forward *forward
         BUGGIFY(settings->core.buggify, FORWARD_SENT_BACK) && forward->sequence % 4 == 1;
     bool is_refused =
         BUGGIFY(settings->core.buggify, FORWARD_REFUSED) && forward->sequence % 4 == 2;
-    bool is_led = writes_is_candidate(replica) && !replica->is_stopping &&
-                  ballot_is(forward->ballot, replica->view.promised) && !is_sent_back;
+    bool is_led =
+        writes_is_candidate(replica) && !replica->is_stopping &&
+        (ballot_is(forward->ballot, replica->view.promised) || MUTANT_IS(180)) &&
+        !is_sent_back;
     bool is_full = is_refused ||
                    queue->foreign_count + count > settings->requests_waiting_max ||
                    queue->foreign_bytes + bytes > settings->request_bytes_waiting_max;
@@ -120,7 +122,8 @@ void forward_receive(struct replica *replica, const struct wire_forward *forward
         take_elements(replica, forward);
     } else if (is_led) {
         refuse_elements(replica, forward, CS_OVERLOADED);
-    } else if (paxos_ballot_compare(forward->ballot, replica->promised_at_boot) > 0) {
+    } else if (paxos_ballot_compare(forward->ballot, replica->promised_at_boot) > 0 ||
+               MUTANT_IS(181)) {
         refuse_elements(replica, forward, CS_NO_LEADER);
     }
 }
@@ -138,8 +141,9 @@ static bool is_well_formed(const struct wire_forward *forward,
     for (uint32_t i = 0; i < *out_count; i++) {
         struct command_origin origin = {0};
         struct command command = {0};
-        if (!batch_take(&reader, &origin, &command) || origin.seat != forward->from ||
-            origin.boot != forward->boot) {
+        if (!batch_take(&reader, &origin, &command) ||
+            ((origin.seat != forward->from || origin.boot != forward->boot) &&
+             !MUTANT_IS(209))) {
             return false;
         }
     }
@@ -154,7 +158,7 @@ static bool is_first_sight(struct replica *replica, const struct wire_forward *f
     if (forward->boot > seen->boot) {
         *seen = (struct origin_seen){.boot = forward->boot};
     }
-    bool is_new = forward->boot == seen->boot &&
+    bool is_new = (forward->boot == seen->boot || MUTANT_IS(182)) &&
                   (forward->sequence > seen->sequence || MUTANT_IS(63));
     if (is_new) {
         seen->sequence = forward->sequence;
@@ -167,7 +171,8 @@ static void take_elements(struct replica *replica, const struct wire_forward *fo
     struct reader reader = {0};
     uint32_t count = 0;
     CHECK(batch_open(forward->batch, &reader, &count));
-    replica->forwarding.foreign_ballot = forward->ballot;
+    replica->forwarding.foreign_ballot =
+        MUTANT_IS(180) ? replica->view.promised : forward->ballot;
     replica->barrier_seats |= count == 0 ? 1u << forward->from : 0;
     refuse_start(replica, forward->from, forward->boot, forward->sequence);
     for (uint32_t i = 0; i < count; i++) {
@@ -209,7 +214,7 @@ void forward_refuse_orphans(struct replica *replica)
 {
     bool is_led = writes_is_candidate(replica) &&
                   ballot_is(replica->forwarding.foreign_ballot, replica->view.promised);
-    if (!is_led) {
+    if (!is_led && !MUTANT_IS(185)) {
         forward_refuse_all(replica);
     }
 }
@@ -287,13 +292,13 @@ static void requeue(struct replica *replica, struct waiter *waiter)
 
 void forward_receive_refusal(struct replica *replica, const struct wire_refused *refused)
 {
-    if (refused->boot != replica->settings.core.boot) {
+    if (refused->boot != replica->settings.core.boot && !MUTANT_IS(184)) {
         return; // meant for an earlier life of this node
     }
     for (uint32_t i = 0; i < refused->request_count; i++) {
         struct waiter *waiter = waiters_find(&replica->waiters, refused->request_ids[i]);
         if (waiter == NULL || waiter->state != WAITER_SENT ||
-            waiter->sequence != refused->sequence) {
+            (waiter->sequence != refused->sequence && !MUTANT_IS(183))) {
             continue;
         }
         if (refused->status == CS_OVERLOADED || refused->status == CS_DISK_FULL) {

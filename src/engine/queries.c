@@ -84,7 +84,8 @@ void queries_confirm(struct replica *replica, uint64_t read_id, cs_slot slot)
     // A later slot is as good, and keeps the list in order.
     slot = last != NULL && last->slot > slot ? last->slot : slot;
     struct waiter *waiter = replica->reads_asked.first;
-    while (waiter != NULL && waiter->read_id <= read_id) {
+    while (waiter != NULL &&
+           (waiter->read_id <= read_id || (MUTANT_IS(193) && read_id > 0))) {
         struct waiter *next = waiter->list_next;
         waiter_list_remove(&replica->reads_asked, waiter);
         waiter->state = WAITER_CONFIRMED;
@@ -137,7 +138,7 @@ fail_all(struct replica *replica, struct waiter_list *list, enum cs_status statu
 
 static void finish_or_await(struct replica *replica, struct waiter *waiter)
 {
-    if (kv_revision(replica->kv) >= waiter->min_revision) {
+    if (kv_revision(replica->kv) >= waiter->min_revision || MUTANT_IS(190)) {
         answers_finish_item(replica, waiter);
         return;
     }

@@ -51,11 +51,11 @@ static bool decides_own_slot(const struct replica *replica,
         return false;
     }
     if (view->role == PAXOS_LEADER) {
-        return view->decided > view->sync_length;
+        return view->decided > view->sync_length || MUTANT_IS(187);
     }
     return event->type == PAXOS_EVENT_MESSAGE && event->message->type == PAXOS_ACCEPT &&
            ballot_is(event->message->ballot, view->accepted) &&
-           view->decided > replica->settling.accepted_length;
+           (view->decided > replica->settling.accepted_length || MUTANT_IS(187));
 }
 
 void settle_note_step(struct replica *replica,
@@ -82,7 +82,7 @@ void settle_answer(struct replica *replica)
     for (uint32_t i = 0; i < replica->waiters.used; i++) {
         struct waiter *waiter = &replica->waiters.table[i];
         if (is_handed_on(waiter) &&
-            paxos_ballot_compare(waiter->ballot, settling->settled) < 0) {
+            paxos_ballot_compare(waiter->ballot, settling->settled) < MUTANT_IS(186)) {
             settle_forget(replica, waiter);
             waiter->state = WAITER_PENDING;
             write_queue_push(&replica->writes, waiter->item);

@@ -99,6 +99,7 @@ void kv_apply(struct kv *kv,
     (void)time_ms; // nothing in this state depends on time
     struct item *item = find(kv, command->key);
     enum cs_status status = CS_PRECONDITION;
+    kv->revision += MUTANT_IS(197) && !holds(command, item) ? 1 : 0;
     if (holds(command, item)) {
         if (command->operation == COMMAND_PUT) {
             status = item == NULL ? CS_CREATED : CS_UPDATED;
@@ -112,7 +113,7 @@ void kv_apply(struct kv *kv,
             status = CS_NOT_FOUND;
         } else {
             status = CS_DELETED;
-            kv->revision += 1;
+            kv->revision += MUTANT_IS(199) ? 0 : 1;
             if (!MUTANT_IS(51)) {
                 remove_item(kv, item);
             }
@@ -224,9 +225,9 @@ static bool holds(const struct command *command, const struct item *item)
 {
     switch (command->condition) {
     case COMMAND_IF_ABSENT:
-        return item == NULL;
+        return item == NULL || MUTANT_IS(195);
     case COMMAND_IF_EXISTS:
-        return item != NULL;
+        return item != NULL || MUTANT_IS(196);
     case COMMAND_IF_REVISION:
         return item != NULL &&
                (item->modified_revision == command->condition_revision || MUTANT_IS(50));
@@ -272,7 +273,7 @@ static void update_item(struct kv *kv, struct item *item, struct cs_view value)
     count_out(kv, item);
     set_value(item, value);
     item->modified_revision = kv->revision;
-    item->version += 1;
+    item->version += MUTANT_IS(198) ? 0 : 1;
     count_in(kv, item);
 }
 

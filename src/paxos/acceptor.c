@@ -56,11 +56,12 @@ void acceptor_receive_prepare(struct paxos_core *core,
                               const struct paxos_message *message)
 {
     struct paxos_ballot ballot = message->ballot;
-    if (ballot.epoch != core->config.epoch ||
-        core_seat_of(core, ballot) != message->from) {
+    if ((ballot.epoch != core->config.epoch && !MUTANT_IS(95)) ||
+        (core_seat_of(core, ballot) != message->from && !MUTANT_IS(96))) {
         return;
     }
-    if (ballot_less(ballot, core->promised) && !MUTANT_IS(15)) {
+    bool is_again = ballot_equal(ballot, core->promised) && MUTANT_IS(24);
+    if ((ballot_less(ballot, core->promised) && !MUTANT_IS(15)) || is_again) {
         MARK(P1_LOWER);
         acceptor_nack(core, message);
         return;
@@ -132,6 +133,9 @@ static bool fits_stream(struct paxos_core *core, const struct paxos_message *mes
 {
     const struct paxos_accept *accept = &message->accept;
     struct follower_stream *stream = &core->stream;
+    if (MUTANT_IS(70)) {
+        return true;
+    }
     if (accept->stream != stream->id || accept->sequence > stream->expected) {
         if (accept->stream >= stream->id) {
             MARK(A3_GAP);
@@ -144,7 +148,7 @@ static bool fits_stream(struct paxos_core *core, const struct paxos_message *mes
         // however old the number is.
         stream->read_round = accept->read_round > stream->read_round ? accept->read_round
                                                                      : stream->read_round;
-        stream->wants_ack = true;
+        stream->wants_ack = !MUTANT_IS(71);
         MARK(A3_OLD);
         return false;
     }
@@ -172,9 +176,10 @@ static void note_read_round(struct paxos_core *core, const struct paxos_message 
 static void send_accepted(struct paxos_core *core)
 {
     MARK(A4);
+    struct paxos_ballot ballot = MUTANT_IS(9) ? core->promised : core->accepted;
     struct paxos_message *out =
-        core_send_now(core, PAXOS_ACCEPTED, core_seat_of(core, core->accepted));
-    out->ballot = core->accepted;
+        core_send_now(core, PAXOS_ACCEPTED, core_seat_of(core, ballot));
+    out->ballot = ballot;
     out->accepted.stream = core->stream.id;
     out->accepted.durable = MUTANT_IS(3) ? core->log.length : core->log.durable;
     out->accepted.read_round = core->stream.read_round;
@@ -187,7 +192,7 @@ static void send_accepted(struct paxos_core *core)
 void acceptor_maybe_ack(struct paxos_core *core)
 {
     bool is_under_leader = core->role == PAXOS_FOLLOWER && core->stream.id != 0 &&
-                           ballot_equal(core->accepted, core->promised);
+                           (ballot_equal(core->accepted, core->promised) || MUTANT_IS(9));
     bool is_durable = core->durable_token >= core->accepted_token || MUTANT_IS(3);
     uint32_t seat = core_seat_of(core, core->accepted);
     bool is_lost = BUGGIFY(core->settings.buggify, ACK_LOST) && core_draw(core, 2) == 0;
@@ -202,10 +207,18 @@ void acceptor_maybe_ack(struct paxos_core *core)
 
 void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message *message)
 {
+    if (MUTANT_IS(82)) {
+        struct paxos_message *ack = core_send_now(core, PAXOS_ROUND_ACK, message->from);
+        ack->ballot = message->ballot;
+        ack->round_ack.read_round = message->accept.read_round;
+    }
     if (!acceptor_is_promised(core, message)) {
         return;
     }
     const struct paxos_accept *accept = &message->accept;
+    if (MUTANT_IS(72)) {
+        acceptor_note_decided(core, accept->decided);
+    }
     if (!ballot_equal(core->accepted, message->ballot)) {
         if (!core->staging.is_active) {
             acceptor_ask_prepare(core, message->from);

@@ -54,7 +54,8 @@ static void start_role(struct paxos_core *core)
     MARK_IF(core->config_is_durable && !core->is_start_durable, C8_UNFINISHED);
     core->role = PAXOS_FORMING;
     if (core->is_start_durable) {
-        core->role = core->settings.member_count == 1 ? PAXOS_FOLLOWER : PAXOS_GATED;
+        bool is_open = core->settings.member_count == 1 || MUTANT_IS(90);
+        core->role = is_open ? PAXOS_FOLLOWER : PAXOS_GATED;
         core->election.fast_rounds = FAST_ROUNDS;
     }
     // E7: an old leadership is never reclaimed; round 0 never counts (E0).
@@ -197,7 +198,7 @@ static void clamp_marks(struct paxos_core *core, cs_slot length)
 {
     for (uint32_t i = 0; i < core->mark_count; i++) {
         struct mark *mark = &core->marks[(core->mark_first + i) % MARKS_MAX];
-        mark->length = mark->length < length ? mark->length : length;
+        mark->length = mark->length < length || MUTANT_IS(75) ? mark->length : length;
     }
 }
 
@@ -453,7 +454,8 @@ static void receive_message(struct paxos_core *core, const struct paxos_message 
     if (!core->is_start_durable || !gate_admit(core, message)) {
         return;
     }
-    if (!receive_anyway(core, message) && core->role >= PAXOS_FOLLOWER) {
+    bool may_vote = core->role >= PAXOS_FOLLOWER || MUTANT_IS(93);
+    if (!receive_anyway(core, message) && may_vote) {
         receive_voting(core, message);
     }
 }

@@ -26,7 +26,7 @@ static void follow_largest(struct paxos_core *core)
 {
     for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
         const struct peer *peer = &core->peers[seat];
-        if (peer->has_replied && peer->reply.my_ballot.round > 0 &&
+        if (peer->has_replied && peer->reply.my_ballot.round > 0 && !MUTANT_IS(217) &&
             peer->reply.my_ballot.epoch == core->config.epoch &&
             ballot_less(core->election.leader, peer->reply.my_ballot)) {
             MARK(E1);
@@ -54,7 +54,7 @@ static void return_to_promised(struct paxos_core *core)
         is_led = is_led || (peer->has_replied && peer->reply.happy &&
                             ballot_equal(peer->reply.my_ballot, core->promised));
     }
-    if (is_led && core->role == PAXOS_FOLLOWER &&
+    if (is_led && core->role == PAXOS_FOLLOWER && !MUTANT_IS(218) &&
         election->unhappy_rounds >= TAKEOVER_ROUNDS &&
         ballot_less(core->promised, election->leader)) {
         MARK(E1_RETURN);
@@ -75,9 +75,12 @@ static bool is_candidate_happy(const struct paxos_core *core)
     for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
         const struct peer *peer = &core->peers[seat];
         count += peer->has_replied && !peer->reply.gated &&
-                 !ballot_less(core->election.my_ballot, peer->reply.leader) &&
-                 !ballot_less(core->election.my_ballot, peer->reply.promised);
+                 (!ballot_less(core->election.my_ballot, peer->reply.leader) ||
+                  MUTANT_IS(26)) &&
+                 (!ballot_less(core->election.my_ballot, peer->reply.promised) ||
+                  MUTANT_IS(26));
     }
+    count += MUTANT_IS(25) ? PAXOS_MEMBERS_MAX : 0;
     uint32_t quorum =
         core->role == PAXOS_LEADER ? core_quorum_accept(core) : core_quorum_promise(core);
     MARK_IF(count >= quorum, E2);
@@ -88,7 +91,7 @@ static bool is_candidate_happy(const struct paxos_core *core)
 /* E3: everybody else is happy while a happy node claims the ballot it follows. */
 static bool is_follower_happy(const struct paxos_core *core)
 {
-    if (ballot_less(core->election.leader, core->promised)) {
+    if (ballot_less(core->election.leader, core->promised) && !MUTANT_IS(216)) {
         MARK(E3_PROMISED);
         return false;
     }
@@ -125,7 +128,7 @@ static void judge_happiness(struct paxos_core *core)
 /* E4 */
 static bool should_take_over(const struct paxos_core *core)
 {
-    bool is_eager = BUGGIFY(core->settings.buggify, TAKE_OVER_EAGER);
+    bool is_eager = BUGGIFY(core->settings.buggify, TAKE_OVER_EAGER) || MUTANT_IS(29);
     uint32_t rounds = is_eager ? 1 : TAKEOVER_ROUNDS;
     MARK_IF(core->election.unhappy_rounds >= rounds && !election_is_eligible(core), E5);
     if (core->election.unhappy_rounds < rounds || !election_is_eligible(core)) {
@@ -141,10 +144,10 @@ static bool should_take_over(const struct paxos_core *core)
             MARK(E4_HAPPY_PEER);
             return false;
         }
-        count += !peer->reply.gated;
+        count += !peer->reply.gated || MUTANT_IS(94);
     }
     MARK_IF(count < core_quorum_promise(core), E4_ALONE);
-    return count >= core_quorum_promise(core);
+    return count >= core_quorum_promise(core) || MUTANT_IS(30);
 }
 
 /*
@@ -256,7 +259,7 @@ static void compare_decided(struct paxos_core *core, const struct paxos_message 
     const struct paxos_heartbeat_reply *reply = &message->heartbeat_reply;
     if (reply->decided >= core->log.base && reply->decided <= core->log.decided &&
         !digest_equal(reply->decided_chain, log_chain_at(&core->log, reply->decided)) &&
-        reply->decided > 0) {
+        reply->decided > 0 && !MUTANT_IS(98)) {
         core_halt(core, PAXOS_HALT_DIVERGED, message->from);
     }
 }
@@ -302,7 +305,7 @@ void election_note_promise(struct paxos_core *core, struct paxos_ballot ballot)
         election->leader = ballot;
         election->is_happy = true;
         election->unhappy_rounds = 0;
-        bool is_strict = BUGGIFY(core->settings.buggify, NO_GRACE);
+        bool is_strict = BUGGIFY(core->settings.buggify, NO_GRACE) || MUTANT_IS(31);
         election->grace_rounds = is_strict ? 0 : PROMISE_GRACE_ROUNDS;
         election->leader_heard_ms = core->now_ms;
     }

@@ -37,7 +37,7 @@ void fetch_receive(struct paxos_core *core, const struct paxos_message *message)
     if (!is_decided && !ballot_equal(message->ballot, core->promised)) {
         return;
     }
-    cs_slot limit = is_decided ? core->log.decided : core->log.length;
+    cs_slot limit = is_decided && !MUTANT_IS(73) ? core->log.decided : core->log.length;
     cs_slot last = message->fetch.last < limit ? message->fetch.last : limit;
     if (message->fetch.first == 0 || message->fetch.first > last) {
         return;
@@ -79,7 +79,9 @@ static bool replace_from(struct paxos_core *core,
         core->accepted = core->promised;
     }
     core->log.decided = upto;
-    core->stream.id = 0; // no ack until a leader's stream connects to this log again
+    core->stream.id =
+        MUTANT_IS(74) ? core->stream.id
+                      : 0; // no ack until a leader's stream connects to this log again
     core_persist(core, PAXOS_PERSIST_FETCHED, from + held + 1, count - held);
     return true;
 }
@@ -120,7 +122,8 @@ void fetch_receive_entries(struct paxos_core *core, const struct paxos_message *
         return;
     }
     cs_slot last = message->log.from + message->entry_count;
-    cs_slot upto = message->log.decided < last ? message->log.decided : last;
+    cs_slot upto =
+        message->log.decided < last && !MUTANT_IS(73) ? message->log.decided : last;
     if (!fetch_install(core, message, upto)) {
         return;
     }
@@ -170,7 +173,7 @@ void fetch_tick(struct paxos_core *core)
     bool is_behind = best != NO_SEAT && (is_still || is_eager);
     election->lag_rounds = is_behind ? election->lag_rounds + 1 : 0;
     election->lag_decided = core->log.decided;
-    if (election->lag_rounds >= (is_eager ? 1u : 2u)) {
+    if (election->lag_rounds >= (is_eager ? 1u : 2u) && !MUTANT_IS(37)) {
         election->lag_rounds = 0;
         fetch_start(core, best, core->peers[best].reply.decided);
     }

@@ -42,7 +42,7 @@ static bool all_have_met(const struct paxos_core *core)
 static bool all_have_formed(const struct paxos_core *core)
 {
     for (uint32_t seat = 1; seat < core->settings.member_count; seat++) {
-        if (!core->peers[seat].has_formed) {
+        if (!core->peers[seat].has_formed && !MUTANT_IS(89)) {
             return false;
         }
     }
@@ -89,6 +89,9 @@ void forming_tick(struct paxos_core *core)
         if (all_have_met(core)) {
             draw_config(core);
         }
+        if (MUTANT_IS(85) && has_config(core)) {
+            send_form(core);
+        }
         return;
     }
     if (all_have_formed(core)) {
@@ -117,7 +120,8 @@ static bool config_fits(const struct paxos_core *core, const struct paxos_config
 /* Says that Config is durable here, once it is. */
 static void answer_form(struct paxos_core *core)
 {
-    if (core->settings.seat != 0 && core->config_is_durable && core->form_nonce != 0) {
+    bool is_durable = core->config_is_durable || MUTANT_IS(86);
+    if (core->settings.seat != 0 && is_durable && core->form_nonce != 0) {
         struct paxos_message *reply = core_send_now(core, PAXOS_FORM_REPLY, 0);
         reply->form.config = core->config;
         reply->form.nonce = core->form_nonce;
@@ -131,7 +135,7 @@ void forming_receive_form(struct paxos_core *core, const struct paxos_message *m
         return;
     }
     core->form_nonce = message->form.nonce;
-    if (!has_config(core)) {
+    if (!has_config(core) || MUTANT_IS(88)) {
         MARK(C8_FORM);
         core->config = message->form.config;
         core->config.started = 0;
@@ -203,7 +207,8 @@ void forming_persisted(struct paxos_core *core)
 void forming_answer_hello(struct paxos_core *core, uint32_t seat)
 {
     // A member that missed START asks by saying Hello: any started member may repeat it.
-    if (core->is_start_durable) {
+    bool is_early = core->config.started != 0 && MUTANT_IS(87);
+    if (core->is_start_durable || is_early) {
         struct paxos_message *message = core_send_now(core, PAXOS_START, seat);
         message->form.config = core->config;
         message->form.nonce = core->settings.nonce;

@@ -88,7 +88,7 @@ static uint64_t living_twin(const struct paxos_core *core,
     bool asks_first = hello->nonce == peer->nonce;
     uint64_t heard_ms = asks_first ? peer->other_nonce_heard_ms : peer->nonce_heard_ms;
     uint64_t twin = asks_first ? peer->other_nonce : peer->nonce;
-    return core->now_ms - heard_ms <= TWIN_ALIVE_MS ? twin : 0;
+    return core->now_ms - heard_ms <= TWIN_ALIVE_MS && !MUTANT_IS(91) ? twin : 0;
 }
 
 static void answer_hello(struct paxos_core *core, const struct paxos_message *message)
@@ -125,7 +125,7 @@ static void relay_hello(struct paxos_core *core, const struct paxos_message *mes
     peer->relayed_nonce = message->hello.nonce;
     peer->relayed_ms = core->now_ms;
     for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
-        if (seat != core->settings.seat && seat != message->from) {
+        if (seat != core->settings.seat && seat != message->from && !MUTANT_IS(92)) {
             struct paxos_message *relayed = core_send_now(core, PAXOS_HELLO, seat);
             relayed->hello = message->hello;
             relayed->hello.relayed = 1;
@@ -172,11 +172,9 @@ static bool remembers_more(const struct paxos_core *core,
                            const struct paxos_watermark *seen)
 {
     struct paxos_watermark own = own_watermark(core);
-    if (MUTANT_IS(123)) {
-        return false;
-    }
-    return seen->boot > own.boot || seen->block > own.block ||
-           ballot_less(own.promised, seen->promised);
+    bool is_more = seen->boot > own.boot || seen->block > own.block ||
+                   ballot_less(own.promised, seen->promised);
+    return is_more && !MUTANT_IS(21);
 }
 
 static void count_voucher(struct paxos_core *core, uint32_t author)
@@ -264,7 +262,8 @@ bool gate_admit(struct paxos_core *core, const struct paxos_message *message)
     // G1: another incarnation is not a voter, whatever its address.
     bool is_member =
         id_equal(message->cluster_id, core->config.cluster_id) &&
-        id_equal(message->from_incarnation, core->config.incarnation[message->from]) &&
+        (id_equal(message->from_incarnation, core->config.incarnation[message->from]) ||
+         MUTANT_IS(22)) &&
         id_equal(message->to_incarnation, core->settings.incarnation);
     if (!is_member || message->epoch != core->config.epoch) {
         MARK_IF(!is_member, G1);

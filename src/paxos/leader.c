@@ -29,7 +29,8 @@ bool leader_can_propose(const struct paxos_core *core, uint32_t payload_bytes)
     }
     uint64_t open_entries = log->length - log->decided;
     bool is_narrow = BUGGIFY(core->settings.buggify, WINDOW_ONE) && open_entries > 0;
-    if (open_entries >= core->settings.window_entries || is_narrow) {
+    bool is_shut = open_entries >= core->settings.window_entries && !MUTANT_IS(77);
+    if (is_shut || is_narrow) {
         MARK(A7);
         return false; // A7
     }
@@ -48,7 +49,8 @@ static uint64_t next_time_ms(const struct paxos_core *core)
     const struct proposer *proposer = &core->proposer;
     uint64_t last = log_time_at(&core->log, core->log.length);
     uint64_t now = proposer->sync_time_ms + (core->now_ms - proposer->leading_since_ms);
-    return now > last ? now : last;
+    now = MUTANT_IS(78) ? core->now_ms : now > last ? now : last;
+    return now;
 }
 
 void leader_propose(struct paxos_core *core, const struct paxos_event *event)
@@ -279,7 +281,7 @@ void leader_decide(struct paxos_core *core)
         acked[seat] = core->peers[seat].is_streaming ? core->peers[seat].acked : 0;
     }
     // The own vote counts as everybody's: once durable (pitfall 5).
-    bool is_synced = core->durable_token >= core->accepted_token;
+    bool is_synced = core->durable_token >= core->accepted_token || MUTANT_IS(69);
     acked[core->settings.seat] = is_synced ? core->log.durable : 0;
     if (MUTANT_IS(5)) {
         acked[core->settings.seat] = core->log.length;
@@ -304,12 +306,14 @@ void leader_receive_accepted(struct paxos_core *core, const struct paxos_message
 {
     const struct paxos_accepted *accepted = &message->accepted;
     struct peer *peer = &core->peers[message->from];
-    bool is_ours = core->role == PAXOS_LEADER && peer->is_streaming &&
-                   ballot_equal(message->ballot, core->proposer.ballot);
+    bool is_ours =
+        core->role == PAXOS_LEADER && peer->is_streaming &&
+        (ballot_equal(message->ballot, core->proposer.ballot) || MUTANT_IS(68));
     if (!is_ours || accepted->stream != peer->stream) {
         return;
     }
-    if (accepted->durable > peer->next || accepted->read_round > core->reads.round) {
+    bool is_too_far = accepted->durable > peer->next && !MUTANT_IS(97);
+    if (is_too_far || accepted->read_round > core->reads.round) {
         return; // claims what was never sent
     }
     if (accepted->durable > peer->acked || !peer->has_acked) {
@@ -338,7 +342,7 @@ void leader_receive_accepted(struct paxos_core *core, const struct paxos_message
 static void revive_peer(struct paxos_core *core, uint32_t seat)
 {
     struct peer *peer = &core->peers[seat];
-    bool is_behind = !peer->has_acked || peer->acked < peer->next;
+    bool is_behind = (!peer->has_acked || peer->acked < peer->next) && !MUTANT_IS(35);
     uint64_t patience_ms = 2 * (uint64_t)core->settings.resend_ms;
     bool is_again = BUGGIFY(core->settings.buggify, PROBE_AT_ONCE) ||
                     core->now_ms >= peer->sent_ms + core->settings.resend_ms;
@@ -358,7 +362,7 @@ static void tell_decided(struct paxos_core *core, uint32_t seat)
 {
     // A peer learns the last decision even when nothing follows it.
     struct peer *peer = &core->peers[seat];
-    bool knows = peer->reply.decided >= core->log.decided;
+    bool knows = peer->reply.decided >= core->log.decided || MUTANT_IS(36);
     bool is_due = core->now_ms >= peer->sent_ms + core->settings.resend_ms / 2;
     if ((!knows && is_due) || peer->decided_told < core->log.decided) {
         leader_send_decide(core, seat);
@@ -409,7 +413,7 @@ static bool is_disk_slow(const struct paxos_core *core, uint32_t heir)
     for (uint32_t i = 0; i < SLOW_SYNCS && i < disk->sample_count; i++) {
         slow += disk->samples_us[(disk->sample_count - 1 - i) % SYNC_SAMPLES] > limit_us;
     }
-    return slow == SLOW_SYNCS || disk->in_flight_us >= DISK_STUCK_US;
+    return (slow == SLOW_SYNCS || disk->in_flight_us >= DISK_STUCK_US) && !MUTANT_IS(99);
 }
 
 static void maybe_resign(struct paxos_core *core)
@@ -442,7 +446,7 @@ static void drive_handover(struct paxos_core *core)
     if (target == NO_SEAT) {
         return;
     }
-    if (core->now_ms >= proposer->handover_until_ms) {
+    if (core->now_ms >= proposer->handover_until_ms && !MUTANT_IS(38)) {
         MARK(E8_IN_VAIN);
         proposer->handover_target = NO_SEAT;
         return;

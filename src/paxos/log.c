@@ -99,7 +99,7 @@ void log_truncate(struct slot_log *log, cs_slot length)
     CHECK(length >= log->decided || MUTANT_IS(10));
     CHECK(length <= log->length);
     log->length = length;
-    if (log->durable > length) {
+    if (log->durable > length && !MUTANT_IS(76)) {
         log->durable = length;
     }
 }

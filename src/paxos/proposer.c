@@ -13,11 +13,12 @@ static uint32_t larger(uint32_t left, uint32_t right)
 /* E4: above everything this node and the replies have seen. */
 static struct paxos_ballot next_ballot(const struct paxos_core *core)
 {
-    uint32_t round = larger(core->promised.round, core->election.leader.round);
+    uint32_t round =
+        larger(MUTANT_IS(27) ? 0 : core->promised.round, core->election.leader.round);
     round = larger(round, core->election.my_ballot.round);
     for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
         const struct peer *peer = &core->peers[seat];
-        if (peer->has_replied) {
+        if (peer->has_replied && !MUTANT_IS(28)) {
             round = larger(round, peer->reply.my_ballot.round);
             round = larger(round, peer->reply.leader.round);
             round = larger(round, peer->reply.promised.round);
@@ -147,7 +148,7 @@ static void choose_best(struct paxos_core *core)
     proposer->sync_chain = log_chain_at(&core->log, core->log.length);
     for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
         const struct peer *peer = &core->peers[seat];
-        if (peer->has_promised &&
+        if (peer->has_promised && !MUTANT_IS(66) &&
             is_better(&peer->promise, accepted, proposer->sync_length)) {
             accepted = peer->promise.accepted;
             proposer->best_seat = seat;
@@ -258,7 +259,7 @@ static void maybe_choose(struct paxos_core *core)
     struct proposer *proposer = &core->proposer;
     if (core->role == PAXOS_PREPARING && proposer->phase == PHASE_COLLECT &&
         proposer->own_promise_durable &&
-        count_promises(core) >= core_quorum_promise(core) &&
+        count_promises(core) >= core_quorum_promise(core) - MUTANT_IS(39) &&
         core->effects->persist.kind == PAXOS_PERSIST_NONE) {
         choose(core);
     }
@@ -293,7 +294,7 @@ void proposer_persisted(struct paxos_core *core)
 static bool is_for_us(const struct paxos_core *core, const struct paxos_message *message)
 {
     return (core->role == PAXOS_PREPARING || core->role == PAXOS_LEADER) &&
-           ballot_equal(message->ballot, core->proposer.ballot);
+           (ballot_equal(message->ballot, core->proposer.ballot) || MUTANT_IS(67));
 }
 
 void proposer_receive_promise(struct paxos_core *core,
@@ -319,7 +320,7 @@ void proposer_receive_promise(struct paxos_core *core,
 
 void proposer_receive_nack(struct paxos_core *core, const struct paxos_message *message)
 {
-    if (!is_for_us(core, message)) {
+    if (!is_for_us(core, message) || MUTANT_IS(32)) {
         return;
     }
     core_trace(core, PAXOS_TRACE_NACKED, message->from, message->nack.promised, 0);
@@ -335,7 +336,7 @@ void proposer_receive_nack(struct paxos_core *core, const struct paxos_message *
 void proposer_receive_prepare_request(struct paxos_core *core,
                                       const struct paxos_message *message)
 {
-    if (core->role != PAXOS_PREPARING && core->role != PAXOS_LEADER) {
+    if ((core->role != PAXOS_PREPARING && core->role != PAXOS_LEADER) || MUTANT_IS(34)) {
         return;
     }
     struct peer *peer = &core->peers[message->from];
@@ -402,7 +403,7 @@ void proposer_tick(struct paxos_core *core)
         BUGGIFY(core->settings.buggify, PREPARE_AT_ONCE) ? 1 : core->settings.resend_ms;
     for (uint32_t seat = 0; seat < core->settings.member_count && is_durable; seat++) {
         const struct peer *peer = &core->peers[seat];
-        if (seat != core->settings.seat && !peer->has_promised &&
+        if (seat != core->settings.seat && !peer->has_promised && !MUTANT_IS(33) &&
             core->now_ms >= peer->prepare_sent_ms + resend_ms) {
             MARK(A9_RESENT);
             proposer_send_prepare(core, seat, false); // A9
@@ -410,6 +411,7 @@ void proposer_tick(struct paxos_core *core)
     }
     bool is_again = BUGGIFY(core->settings.buggify, FETCH_AT_ONCE) ||
                     core->now_ms >= proposer->fetch_sent_ms + core->settings.resend_ms;
+    is_again = is_again && !MUTANT_IS(215);
     if (core->role == PAXOS_PREPARING && proposer->phase == PHASE_FETCH && is_again &&
         core->staging.is_active && staging_end(&core->staging) < proposer->sync_length) {
         send_fetch(core);

@@ -118,7 +118,7 @@ static void confirm(struct paxos_core *core)
         message->read.index = group->index;
     }
     MARK_IF(group->read_id > core->reads.done_id, READ_LEADER);
-    finish_own(core, group->read_id, group->index);
+    finish_own(core, MUTANT_IS(83) ? core->reads.last_id : group->read_id, group->index);
     *group = (struct read_group){0};
 }
 
@@ -145,7 +145,7 @@ static void pump_leader(struct paxos_core *core)
             confirm(core); // one node alone
         }
     } else if (reads->flying.is_active &&
-               core->now_ms >= reads->flying.sent_ms + resend_ms) {
+               core->now_ms >= reads->flying.sent_ms + resend_ms && !MUTANT_IS(219)) {
         MARK(READ_ROUND_AGAIN);
         repeat_round(core);
     }
@@ -156,7 +156,7 @@ void reads_receive_round_ack(struct paxos_core *core, const struct paxos_message
     struct peer *peer = &core->peers[message->from];
     uint64_t round = message->round_ack.read_round;
     if (core->role == PAXOS_LEADER && round <= core->reads.round &&
-        ballot_equal(message->ballot, core->proposer.ballot) &&
+        (ballot_equal(message->ballot, core->proposer.ballot) || MUTANT_IS(81)) &&
         round > peer->read_round_acked) {
         peer->read_round_acked = round;
     }
@@ -169,11 +169,11 @@ void reads_receive_reply(struct paxos_core *core, const struct paxos_message *me
     struct reads *reads = &core->reads;
     const struct paxos_read *read = &message->read;
     // An answer for an older number or another ballot is dropped (pitfall 3).
-    if (reads->is_asking && read->boot == core->settings.boot &&
-        read->counter == reads->counter && read->index <= SLOT_MAX &&
+    if (reads->is_asking && (read->boot == core->settings.boot || MUTANT_IS(80)) &&
+        (read->counter == reads->counter || MUTANT_IS(79)) && read->index <= SLOT_MAX &&
         ballot_equal(message->ballot, reads->asked_ballot)) {
         reads->is_asking = false;
-        finish_own(core, reads->asked_id, read->index);
+        finish_own(core, MUTANT_IS(84) ? reads->last_id : reads->asked_id, read->index);
     } else {
         MARK(READ_OLD_ANSWER);
     }

@@ -110,6 +110,7 @@ static void stage(struct paxos_core *core, const struct paxos_message *message)
         core_stage_after(core, message->ballot, sync->from, sync->from_chain);
     }
     staging->stream = sync->stream;
+    core->stream.id = MUTANT_IS(9) ? sync->stream : core->stream.id;
     staging->sync_length = sync->sync_length;
     staging->sync_chain = sync->sync_chain;
     staging->decided = sync->decided;
@@ -195,7 +196,7 @@ void sync_receive_entries(struct paxos_core *core, const struct paxos_message *m
 void sync_tick(struct paxos_core *core)
 {
     const struct staging *staging = &core->staging;
-    if (core->role == PAXOS_FOLLOWER && staging->is_active &&
+    if (core->role == PAXOS_FOLLOWER && staging->is_active && !MUTANT_IS(214) &&
         core->now_ms >= staging->fetch_sent_ms + core->settings.resend_ms) {
         fetch_rest(core);
     }

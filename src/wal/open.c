@@ -83,7 +83,7 @@ has_item(const struct catalog *catalog, enum segment_kind kind, uint64_t number)
 /* The log is kept whole: log-1 .. log-N. */
 static enum wal_status check_no_gap(struct wal *wal, const struct catalog *catalog)
 {
-    if (catalog->log_count == catalog->log_highest) {
+    if (catalog->log_count == catalog->log_highest || MUTANT_IS(167)) {
         return WAL_OK;
     }
     uint64_t missing = 1;
@@ -158,7 +158,8 @@ static enum wal_status read_superblock(struct wal *wal, const struct catalog *ca
 static enum wal_status check_agreement(struct wal *wal, const struct scan_result *result)
 {
     const struct superblock *superblock = &wal->superblock;
-    if (paxos_ballot_compare(wal->state.promised, superblock->promised) < 0) {
+    if (paxos_ballot_compare(wal->state.promised, superblock->promised) < 0 &&
+        !MUTANT_IS(165)) {
         return wal_say(
             wal, WAL_AMNESIA,
             "the log knows of a smaller promise than the %s: part of it is an old "
@@ -166,7 +167,7 @@ static enum wal_status check_agreement(struct wal *wal, const struct scan_result
             SUPERBLOCK_NAME);
     }
     // The first block of a boot is written before the superblock learns of that boot.
-    if (result->highest_boot > superblock->boot + 1) {
+    if (result->highest_boot > superblock->boot + 1 && !MUTANT_IS(166)) {
         return wal_say(
             wal, WAL_AMNESIA,
             "the log was written in boot %" PRIu64 ", the %s is of boot %" PRIu64
@@ -282,9 +283,9 @@ static int mend_segment(struct wal *wal, const struct scan_result *result)
         return -wal->segment.handle;
     }
     wal->segment.is_open = true;
-    int error = write_zeros(wal, result->blank_bytes);
+    int error = MUTANT_IS(54) ? 0 : write_zeros(wal, result->blank_bytes);
     // A block in an earlier segment was synced before this segment began.
-    if (error == 0 && result->last_segment == wal->segment.number && !MUTANT_IS(125)) {
+    if (error == 0 && result->last_segment == wal->segment.number && !MUTANT_IS(55)) {
         error = write_last_block(wal, result);
     }
     return error == 0 ? -files->sync_file(files->context, wal->segment.handle) : error;

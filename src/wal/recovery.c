@@ -30,6 +30,7 @@
 
 #include "base/check.h"
 #include "base/marks.h"
+#include "base/mutant.h"
 
 #include <stddef.h>
 
@@ -96,7 +97,10 @@ enum recovery_decision recovery_decide(const struct recovery_observation *observ
     }
     CHECK(at < ROWS);
     MARK_ROW(ROW_NEWER, at);
-    return TABLE[at].decision;
+    enum recovery_decision decision = TABLE[at].decision;
+    decision = decision == RECOVERY_CUT && MUTANT_IS(161) ? RECOVERY_DAMAGED : decision;
+    decision = decision == RECOVERY_DAMAGED && MUTANT_IS(162) ? RECOVERY_CUT : decision;
+    return decision;
 }
 
 int recovery_count_rows(const struct recovery_observation *observation)

@@ -152,7 +152,8 @@ static int find_pair(const struct copy *copies)
 {
     int best = -1;
     for (int i = 0; i < SUPERBLOCK_COPIES; i++) {
-        if (copies[i].is_sound && count_bits(equals_of(copies, i)) >= HALF_COPIES &&
+        uint32_t needed = MUTANT_IS(163) ? 1 : HALF_COPIES;
+        if (copies[i].is_sound && count_bits(equals_of(copies, i)) >= needed &&
             (best < 0 || copies[i].sequence > copies[best].sequence)) {
             best = i;
         }
@@ -220,10 +221,10 @@ enum superblock_sight superblock_read(struct superblock_file *file,
         }
     }
     int pair = find_pair(copies);
-    if (pair < 0 || !descends(copies, pair)) {
+    if (pair < 0 || (!descends(copies, pair) && !MUTANT_IS(164))) {
         return SUPERBLOCK_BROKEN;
     }
-    if (copies[pair].version != SUPERBLOCK_FORMAT_VERSION) {
+    if (copies[pair].version != SUPERBLOCK_FORMAT_VERSION && !MUTANT_IS(175)) {
         return SUPERBLOCK_NEWER;
     }
     file->current_mask = equals_of(copies, pair);
@@ -293,7 +294,8 @@ static uint32_t first_half(uint32_t current_mask)
 static void pack_all(struct superblock_file *file, struct superblock *superblock)
 {
     file->highest_sequence++;
-    superblock->sequence = file->highest_sequence;
+    superblock->sequence =
+        MUTANT_IS(174) ? superblock->sequence + 1 : file->highest_sequence;
     superblock->parent = file->digest;
     for (int i = 0; i < SUPERBLOCK_COPIES; i++) {
         file->digest = pack(file->pages + (size_t)i * SUPERBLOCK_COPY_BYTES, superblock);

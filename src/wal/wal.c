@@ -117,7 +117,7 @@ static int open_ready(struct wal *wal, const char *name, struct wal_segment *nex
     bool is_recycled = got == SEGMENT_HEADER_BYTES &&
                        segment_unpack_header(page, &header) == SEGMENT_SOUND;
     next->bytes = (uint64_t)bytes;
-    next->generation = is_recycled ? header.generation + 1 : 1;
+    next->generation = is_recycled && !MUTANT_IS(59) ? header.generation + 1 : 1;
     next->offset = SEGMENT_HEADER_BYTES;
     next->seed = block_seed(wal->superblock.incarnation, next->number, next->generation);
     header = (struct segment_header){
@@ -131,6 +131,10 @@ static int open_ready(struct wal *wal, const char *name, struct wal_segment *nex
     segment_pack_header(page, &header);
     int64_t written =
         files->write_through(files->context, next->handle, page, SEGMENT_HEADER_BYTES, 0);
+    if (MUTANT_IS(160)) {
+        written =
+            files->write_at(files->context, next->handle, page, SEGMENT_HEADER_BYTES, 0);
+    }
     if (written < 0) {
         return (int)-written;
     }
@@ -164,7 +168,7 @@ static enum wal_status close_segment(struct wal *wal)
 enum wal_status wal_next_segment(struct wal *wal)
 {
     enum wal_status status = have_ready_segment(wal);
-    if (status == WAL_OK) {
+    if (status == WAL_OK && !MUTANT_IS(169)) {
         status = wal_sync(wal);
     }
     if (status != WAL_OK) {
@@ -282,7 +286,7 @@ enum wal_status wal_write_block(struct wal *wal,
         plan->is_durable && !MUTANT_IS(44)
             ? files->write_through(files->context, handle, wal->buffer, bytes, offset)
             : files->write_at(files->context, handle, wal->buffer, bytes, offset);
-    if (written < 0 || (size_t)written < bytes) {
+    if (written < 0 || ((size_t)written < bytes && !MUTANT_IS(171))) {
         return fail(wal, "write a block of", "the log",
                     written < 0 ? (int)-written : ENOSPC);
     }
@@ -328,7 +332,7 @@ enum wal_status wal_write_superblock(struct wal *wal)
     struct superblock *superblock = &wal->superblock;
     const struct log_state *state = &wal->state;
     superblock->boot = wal->boot;
-    superblock->floor_block = wal->block;
+    superblock->floor_block = MUTANT_IS(58) ? superblock->floor_block : wal->block;
     superblock->floor_segment = wal->segment.number;
     superblock->promised = state->promised;
     superblock->accepted = state->accepted;
@@ -413,6 +417,9 @@ enum wal_status wal_sync(struct wal *wal)
         return WAL_OK;
     }
     int error = -wal->files.sync_file(wal->files.context, wal->segment.handle);
+    if (error != 0 && MUTANT_IS(170)) {
+        error = -wal->files.sync_file(wal->files.context, wal->segment.handle);
+    }
     if (error != 0) {
         return fail(wal, "sync", "the log", error);
     }

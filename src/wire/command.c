@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 #include "wire/writer.h"
 
 #include <consens/paxos.h>
@@ -119,7 +120,8 @@ bool batch_open(struct cs_view payload, struct reader *out_reader, uint32_t *out
     }
     // Read leniently: a strict reader would refuse the fixed width for a small count.
     out_reader->is_strict = false;
-    *out_count = reader_take_array(out_reader, 0, LIMIT_BATCH_COMMANDS);
+    uint32_t max = MUTANT_IS(210) ? UINT32_MAX : LIMIT_BATCH_COMMANDS;
+    *out_count = reader_take_array(out_reader, 0, max);
     out_reader->is_strict = true;
     return !out_reader->has_failed;
 }
@@ -141,5 +143,5 @@ static bool is_valid(const struct command *command)
     return (is_put || command->operation == COMMAND_DELETE) &&
            command->condition < COMMAND_CONDITIONS && command->key.bytes >= 1 &&
            command->key.bytes <= LIMIT_KEY_BYTES &&
-           command->value.bytes <= (is_put ? LIMIT_VALUE_BYTES : 0);
+           command->value.bytes <= (is_put || MUTANT_IS(211) ? LIMIT_VALUE_BYTES : 0);
 }

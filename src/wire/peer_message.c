@@ -27,6 +27,7 @@
 
 #include "base/check.h"
 #include "base/digest.h"
+#include "base/mutant.h"
 #include "wire/writer.h"
 
 enum {
@@ -279,7 +280,7 @@ enum wire_status wire_unpack(struct cs_view bytes, struct wire_frame *out_frame)
     if (status == WIRE_OK) {
         status = unpack_array(&reader, out_frame);
     }
-    if (status == WIRE_OK && !reader_end(&reader)) {
+    if (status == WIRE_OK && !reader_end(&reader) && !MUTANT_IS(204)) {
         status = WIRE_MALFORMED;
     }
     return status;
@@ -379,7 +380,8 @@ static enum wire_status open_frame(struct cs_view bytes, struct reader *out_read
         return WIRE_MALFORMED;
     }
     struct cs_view array = view_of(bytes.data, bytes.bytes - TRAILER_BYTES);
-    if (digest_64(array.data, array.bytes, 0) != load_u64(array.data + array.bytes)) {
+    uint64_t trailer = load_u64(array.data + array.bytes);
+    if (digest_64(array.data, array.bytes, 0) != trailer && !MUTANT_IS(200)) {
         return WIRE_BAD_DIGEST;
     }
     *out_reader = reader_over(array, true);
@@ -395,7 +397,7 @@ static enum wire_status unpack_array(struct reader *reader, struct wire_frame *f
     if (reader->has_failed) {
         return WIRE_MALFORMED;
     }
-    if (version != WIRE_VERSION) {
+    if (version != WIRE_VERSION && !MUTANT_IS(202)) {
         return WIRE_BAD_VERSION;
     }
     size_t left = count - FRAME_FIELDS;
@@ -428,7 +430,7 @@ unpack_core(struct reader *reader, size_t left, struct wire_frame *frame)
     struct fields fields = FIELDS_BY_TYPE[message->type];
     size_t fixed = 1 + HEADER_FIELDS.count + fields.count;
     if (left < fixed || (left - fixed) % ENTRY_FIELDS != 0 ||
-        (left - fixed) / ENTRY_FIELDS > LIMIT_MESSAGE_ENTRIES) {
+        ((left - fixed) / ENTRY_FIELDS > LIMIT_MESSAGE_ENTRIES && !MUTANT_IS(208))) {
         return WIRE_MALFORMED;
     }
     message->entry_count = (uint32_t)((left - fixed) / ENTRY_FIELDS);
@@ -461,7 +463,8 @@ unpack_refused(struct reader *reader, size_t left, struct wire_refused *refused)
     for (uint32_t i = 0; i < refused->request_count; i++) {
         refused->request_ids[i] = reader_take_u64(reader, UINT64_MAX);
     }
-    return status_applied(refused->status) == CS_APPLIED_NO ? WIRE_OK : WIRE_MALFORMED;
+    bool is_certain = status_applied(refused->status) == CS_APPLIED_NO || MUTANT_IS(207);
+    return is_certain ? WIRE_OK : WIRE_MALFORMED;
 }
 
 static void take_fields(struct reader *reader, struct fields fields, void *owner)
@@ -469,7 +472,8 @@ static void take_fields(struct reader *reader, struct fields fields, void *owner
     for (size_t i = 0; i < fields.count; i++) {
         const struct field *field = &fields.rows[i];
         uint8_t *to = (uint8_t *)owner + field->offset;
-        uint64_t value = reader_take_u64(reader, field->max);
+        uint64_t max = MUTANT_IS(203) ? UINT64_MAX : field->max;
+        uint64_t value = reader_take_u64(reader, max);
         uint32_t half = (uint32_t)value;
         if (field->width_bytes == sizeof(value)) {
             memcpy(to, &value, sizeof(value));
@@ -482,7 +486,8 @@ static void take_fields(struct reader *reader, struct fields fields, void *owner
 static enum wire_status take_entries(struct reader *reader, struct wire_frame *frame)
 {
     cs_slot after = 0;
-    if (!entries_follow(&frame->core, &after) && frame->core.entry_count > 0) {
+    if (!entries_follow(&frame->core, &after) && frame->core.entry_count > 0 &&
+        !MUTANT_IS(212)) {
         return WIRE_MALFORMED;
     }
     for (uint32_t i = 0; i < frame->core.entry_count; i++) {
@@ -494,7 +499,8 @@ static enum wire_status take_entries(struct reader *reader, struct wire_frame *f
             return WIRE_MALFORMED;
         }
         struct paxos_digest digest = wire_digest_payload(*payload);
-        if (digest.high != entry->digest.high || digest.low != entry->digest.low) {
+        if ((digest.high != entry->digest.high || digest.low != entry->digest.low) &&
+            !MUTANT_IS(201)) {
             return WIRE_BAD_PAYLOAD_DIGEST;
         }
     }

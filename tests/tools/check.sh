@@ -63,7 +63,7 @@ step build-asan plain "${make[@]}" VARIANT=asan programs
 step unit-asan counts "${make[@]}" VARIANT=asan test
 step scenarios-asan counts "${make[@]}" VARIANT=asan scenarios
 step sim-asan counts "${make[@]}" VARIANT=asan SEEDS="$asan_seeds" sim
-step mutants counts "${make[@]}" mutants
+step mutants counts "${make[@]}" mutants-quick
 step system counts "${make[@]}" system
 if compgen -G 'tests/system/tsan*.sh' >/dev/null; then
     step tsan counts "${make[@]}" tsan-system

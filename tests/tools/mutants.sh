@@ -1,72 +1,200 @@
 #!/usr/bin/env bash
-# mutants.sh: who tests the tests? Each line `N name max_seeds [flags]` of tests/sim/mutants.txt
-# names a deliberate mistake in src (base/mutant.h). The simulator runs seeds 1, 2, ... on the program
-# with that mistake until one fails; a mutant that outlives its max_seeds is a hole in the tests.
+# mutants.sh [quick]: who tests the tests? Each line `N name kind rule killer` of
+# tests/mutants.txt names a deliberate mistake in src (base/mutant.h). It is built into its
+# killer, and that must fail; a mutant that survives is a hole in the tests.
 #
-# `sim --until-failure --seeds N` exits 1 at the first failing seed, naming it as `seed=S` and what
-# was found as `found=WORD`. Another end (crash, CHECK) counts as found too.
+# `sim:MAX`: the simulator runs seeds 1, 2, ... MAX until one fails; the same seed must pass
+# without the mistake. Half of what it kills must die within 500 seeds, kind by kind.
+# A test program, or `scenarios`, must pass without the mistake too.
+#
+# quick: those with a MAX of at most 200, and one in SHARE of the rest; which, is drawn from the
+# commit. MUTANTS="N N ..." plants only these.
 set -u
 unset MAKEFLAGS MAKELEVEL VARIANT
-list=tests/sim/mutants.txt
+table=tests/mutants.txt
 jobs=${JOBS:-$(nproc)}
 limit_s=${MUTANT_TIMEOUT:-300}
-if [ ! -r $list ]; then
-    echo "mutants.sh: no $list" >&2
+median_max=500
+share=7
+only=" ${MUTANTS:-} "
+commit=$(git rev-parse HEAD 2>/dev/null || date +%F)
+part=$((0x$(printf '%s' "$commit" | sha1sum | cut -c1-6) % share))
+if [ ! -r $table ]; then
+    echo "mutants.sh: no $table" >&2
     exit 1
 fi
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 
-# Writes one line of the table to $results/NUMBER; begins with `ok` or `FAIL`.
-try_mutant() {
-    local number=$1 name=$2 seeds_max=$3 flags=$4 row="$results/$1" log="$results/$1.log"
-    local code found seed
-    if ! make --no-print-directory MUTANT="$number" "build/mutant/$number/sim" >"$log" 2>&1; then
-        printf 'FAIL %-3s %-40s did not build\n' "$number" "$name" >"$row"
-        tail -n 5 "$log" >>"$row"
-        return
+# The command of a killer in a directory of programs; sim without its seeds.
+killer_command() {
+    command=("$1/$2")
+    if [ "$2" = scenarios ]; then
+        command+=(tests/scenarios/*.txt)
     fi
-    # shellcheck disable=SC2086 # flags are words
-    timeout "$limit_s" "build/mutant/$number/sim" --until-failure --seeds "$seeds_max" $flags \
-        >"$log" 2>&1
-    code=$?
-    seed=$(grep -o 'seed=[0-9]*' "$log" | tail -n 1 | cut -d= -f2)
-    found=$(grep -o 'found=[^ ]*' "$log" | tail -n 1 | cut -d= -f2)
-    case $code in
-    0) printf 'FAIL %-3s %-40s survived %s seeds\n' "$number" "$name" "$seeds_max" ;;
-    124) printf 'FAIL %-3s %-40s still alive after %s s\n' "$number" "$name" "$limit_s" ;;
-    1 | 134) printf 'ok   %-3s %-40s %-28s %s\n' "$number" "$name" \
-        "${found:-$(grep -o 'condition="[^"]*"' "$log" | head -n 1)}" "${seed:-?}" ;;
-    *) printf 'FAIL %-3s %-40s the simulator ended with code %s\n' "$number" "$name" $code ;;
-    esac >"$row"
 }
 
-# What all mutants share is built first, so that they do not build it at once.
-if ! make --no-print-directory -j"$jobs" build/release/sim >"$results/build" 2>&1; then
-    tail -n 40 "$results/build"
-    exit 1
+# Where a killer lies in build/release: tests have folders.
+find_base() {
+    local path
+    base=build/release
+    for path in build/release/tests/*/"$1"; do
+        if [ -x "$path" ]; then
+            base=$(dirname "$path")
+        fi
+    done
+}
+
+# Does the killer pass without any mistake? Asked once a killer, of the simulator once a seed.
+passes_without() {
+    local killer=$1 base command
+    shift
+    find_base "$killer"
+    killer_command "$base" "$killer"
+    timeout "$limit_s" "${command[@]}" "$@" >/dev/null 2>&1
+}
+
+# The name of the first test or transcript that failed, else how the program ended.
+name_failed() {
+    local log=$1 code=$2 name
+    name=$(grep -aoE '\[  FAILED  \] [a-z_0-9]{8,}' "$log" | head -n 1 | cut -c14-)
+    name=${name:-$(grep -aoE '[a-z_0-9-]+\.txt' "$log" | head -n 1)}
+    name=${name:-$(grep -aoE 'condition="[^"]*"' "$log" | head -n 1)}
+    echo "${name:-exit code $code}"
+}
+
+# ok|FAIL, number, name, kind, rule, what found it, seed
+row() {
+    printf '%-4s %-3s %-40s %-8s %-4s %-52.52s %s\n' "$@"
+}
+
+try_by_simulator() {
+    local number=$1 name=$2 kind=$3 rule=$4 max=$5 log=$6 code seed found
+    timeout "$limit_s" "build/mutant/$number/sim" --until-failure --seeds "$max" >"$log" 2>&1
+    code=$?
+    seed=$(grep -ao 'seed=[0-9]*' "$log" | tail -n 1 | cut -d= -f2)
+    found=$(grep -ao 'found=[^ ]*' "$log" | tail -n 1 | cut -d= -f2)
+    if [ "$found" = crash ]; then
+        found=$(grep -aoE 'condition="[^"]*"' "$log" | head -n 1)
+    fi
+    case $code in
+    0) row FAIL "$number" "$name" "$kind" "$rule" "survives $max seeds" '' ;;
+    124) row FAIL "$number" "$name" "$kind" "$rule" "alive after $limit_s s" '' ;;
+    1 | 134)
+        if passes_without sim --seed "${seed:-0}"; then
+            row ok "$number" "$name" "$kind" "$rule" "sim ${found:-crash}" "$seed"
+        else
+            row FAIL "$number" "$name" "$kind" "$rule" "the seed fails without it" "$seed"
+        fi
+        ;;
+    *) row FAIL "$number" "$name" "$kind" "$rule" "the simulator's exit code: $code" '' ;;
+    esac
+}
+
+try_by_test() {
+    local number=$1 name=$2 kind=$3 rule=$4 killer=$5 log=$6 code command
+    killer_command "build/mutant/$number" "$killer"
+    timeout "$limit_s" "${command[@]}" </dev/null >"$log" 2>&1
+    code=$?
+    case $code in
+    0) row FAIL "$number" "$name" "$kind" "$rule" "survives $killer" '' ;;
+    124) row FAIL "$number" "$name" "$kind" "$rule" "alive after $limit_s s" '' ;;
+    126 | 127) row FAIL "$number" "$name" "$kind" "$rule" "$killer cannot be run" '' ;;
+    *) row ok "$number" "$name" "$kind" "$rule" \
+        "${killer#test_} $(name_failed "$log" $code)" - ;;
+    esac
+}
+
+# Writes one line of the table to $results/NUMBER.
+try_mutant() {
+    local number=$1 killer=${5%%:*} max=${5##*:} log="$results/$1.log"
+    if ! make --no-print-directory MUTANT="$number" KILLER="$killer" \
+        "build/mutant/$number/$killer" >"$log" 2>&1; then
+        row FAIL "${@:1:4}" 'did not build' ''
+        tail -n 5 "$log"
+    elif [ "$killer" = sim ]; then
+        try_by_simulator "${@:1:4}" "$max" "$log"
+    else
+        try_by_test "${@:1:4}" "$killer" "$log"
+    fi >"$results/$number"
+    rm -rf "build/mutant/$number"
+}
+
+is_wanted() {
+    local number=$1 killer=$5
+    if [ "$only" != '  ' ]; then
+        [[ $only == *" $number "* ]]
+        return
+    fi
+    [ "$mode" != quick ] || [ $((number % share)) -eq $part ] ||
+        { [[ $killer == sim:* ]] && [ "${killer##*:}" -le 200 ]; }
+}
+
+# min, median and max of the seeds of one kind, from the rows.
+summary() {
+    sort -n | awk -v kind="$1" -v max="$median_max" '
+        { seeds[NR] = $1 }
+        END {
+            if (NR == 0) exit 0
+            median = seeds[int((NR + 1) / 2)]
+            printf "%-8s %3d killed by the simulator: median at seed %d, worst at %d\n",
+                kind, NR, median, seeds[NR]
+            exit median > max
+        }'
+}
+
+mode=${1:-all}
+rows=()
+while read -r -a line; do
+    if [ ${#line[@]} -ne 5 ]; then
+        echo "mutants.sh: $table: not five words: ${line[*]}" >&2
+        exit 1
+    fi
+    if is_wanted "${line[@]}"; then
+        rows+=("${line[*]}")
+    fi
+done < <(grep -Ev '^[[:space:]]*(#|$)' $table)
+
+failed=0
+for killer in $(printf '%s\n' "${rows[@]}" | awk '{print $5}' | sort -u | grep -v '^sim:'); do
+    if ! passes_without "$killer"; then
+        echo "FAIL $killer fails without any mistake"
+        failed=$((failed + 1))
+    fi
+done
+
+if [ "$mode" = quick ]; then
+    echo "${#rows[@]} mutants: what dies at once, and part $part of $share of the rest" \
+        "(commit $commit)"
 fi
-printf '     %-3s %-40s %-28s %s\n' N mutant 'killed by' 'at seed'
-numbers=()
-while read -r number name seeds_max flags; do
+row '' N mutant kind rule 'killed by' 'at seed'
+for line in "${rows[@]}"; do
     while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
         wait -n
     done
-    try_mutant "$number" "$name" "$seeds_max" "$flags" &
-    numbers+=("$number")
-done < <(grep -Ev '^[[:space:]]*(#|$)' $list)
+    # shellcheck disable=SC2086
+    try_mutant $line &
+done
 wait
 
 passed=0
-failed=0
-for number in "${numbers[@]}"; do
-    cat "$results/$number"
-    if grep -q '^ok ' "$results/$number"; then
+for line in "${rows[@]}"; do
+    cat "$results/${line%% *}"
+    if grep -q '^ok ' "$results/${line%% *}"; then
         passed=$((passed + 1))
     else
         failed=$((failed + 1))
     fi
+done
+for kind in safety liveness api storage decoder; do
+    for line in "${rows[@]}"; do
+        awk -v kind=$kind '$1 == "ok" && $4 == kind && $NF ~ /^[0-9]+$/ {print $NF}' \
+            "$results/${line%% *}"
+    done | summary $kind || {
+        echo "FAIL more than half of the $kind mutants outlive $median_max seeds"
+        failed=$((failed + 1))
+    }
 done
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ] && [ $passed -gt 0 ]
