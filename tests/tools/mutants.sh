@@ -3,8 +3,8 @@
 # tests/mutants.txt names a deliberate mistake in src (base/mutant.h). It is built into its
 # killer, and that must fail; a mutant that survives is a hole in the tests.
 #
-# `sim:MAX`: the simulator runs seeds 1, 2, ... MAX until one fails; the same seed must pass
-# without the mistake. Half of what it kills must die within 500 seeds, kind by kind.
+# `sim:MAX` or `sim:MAX:FLAG`: the simulator runs seeds 1, 2, ... MAX, with this flag, until one
+# fails; the same seed must pass without the mistake. Half of what it kills must die within 500 seeds, kind by kind.
 # A test program, or `scenarios`, must pass without the mistake too.
 #
 # quick: those with a MAX of at most 200, and one in SHARE of the rest; which, is drawn from the
@@ -70,8 +70,10 @@ row() {
 }
 
 try_by_simulator() {
-    local number=$1 name=$2 kind=$3 rule=$4 max=$5 log=$6 code seed found
-    timeout "$limit_s" "build/mutant/$number/sim" --until-failure --seeds "$max" >"$log" 2>&1
+    local number=$1 name=$2 kind=$3 rule=$4 log=$6 max flag code seed found
+    IFS=: read -r _ max flag <<<"$5"
+    timeout "$limit_s" "build/mutant/$number/sim" --until-failure --seeds "$max" \
+        ${flag:+"$flag"} >"$log" 2>&1
     code=$?
     seed=$(grep -ao 'seed=[0-9]*' "$log" | tail -n 1 | cut -d= -f2)
     found=$(grep -ao 'found=[^ ]*' "$log" | tail -n 1 | cut -d= -f2)
@@ -82,7 +84,7 @@ try_by_simulator() {
     0) row FAIL "$number" "$name" "$kind" "$rule" "survives $max seeds" '' ;;
     124) row FAIL "$number" "$name" "$kind" "$rule" "alive after $limit_s s" '' ;;
     1 | 134)
-        if passes_without sim --seed "${seed:-0}"; then
+        if passes_without sim --seed "${seed:-0}" ${flag:+"$flag"}; then
             row ok "$number" "$name" "$kind" "$rule" "sim ${found:-crash}" "$seed"
         else
             row FAIL "$number" "$name" "$kind" "$rule" "the seed fails without it" "$seed"
@@ -106,29 +108,30 @@ try_by_test() {
     esac
 }
 
-# Writes one line of the table to $results/NUMBER.
+# Writes one line of the table, to $results/NUMBER too.
 try_mutant() {
-    local number=$1 killer=${5%%:*} max=${5##*:} log="$results/$1.log"
+    local number=$1 killer=${5%%:*} log="$results/$1.log"
     if ! make --no-print-directory MUTANT="$number" KILLER="$killer" \
         "build/mutant/$number/$killer" >"$log" 2>&1; then
         row FAIL "${@:1:4}" 'did not build' ''
         tail -n 5 "$log"
     elif [ "$killer" = sim ]; then
-        try_by_simulator "${@:1:4}" "$max" "$log"
+        try_by_simulator "$@" "$log"
     else
-        try_by_test "${@:1:4}" "$killer" "$log"
-    fi >"$results/$number"
+        try_by_test "$@" "$log"
+    fi | tee "$results/$number"
     rm -rf "build/mutant/$number"
 }
 
 is_wanted() {
-    local number=$1 killer=$5
+    local number=$1 killer max
+    IFS=: read -r killer max _ <<<"$5"
     if [ "$only" != '  ' ]; then
         [[ $only == *" $number "* ]]
         return
     fi
     [ "$mode" != quick ] || [ $((number % share)) -eq $part ] ||
-        { [[ $killer == sim:* ]] && [ "${killer##*:}" -le 200 ]; }
+        { [ "$killer" = sim ] && [ "$max" -le 200 ]; }
 }
 
 # min, median and max of the seeds of one kind, from the rows.
@@ -174,13 +177,12 @@ for line in "${rows[@]}"; do
         wait -n
     done
     # shellcheck disable=SC2086
-    try_mutant $line &
+    try_mutant $line 2>/dev/null &
 done
 wait
 
 passed=0
 for line in "${rows[@]}"; do
-    cat "$results/${line%% *}"
     if grep -q '^ok ' "$results/${line%% *}"; then
         passed=$((passed + 1))
     else

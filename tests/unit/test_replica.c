@@ -342,6 +342,57 @@ static void what_rests_on_a_record_is_not_sent_before_it_is_durable(void **state
     nodes_free(&nodes);
 }
 
+/* Delivers a message of the core at `from`: the caller has filled all but its header. */
+static void deliver_core(struct nodes *nodes,
+                         const struct paxos_message *message,
+                         uint32_t from,
+                         uint32_t to)
+{
+    const struct paxos_core *core = replica_core(nodes->node[from].replica);
+    struct cs_view payload = view_of_buffer(&nodes->node[from].log[1].payload);
+    struct paxos_message stamped;
+    struct cs_buffer bytes = {0};
+    paxos_stamp(core, message->type, to, &stamped);
+    stamped.ballot = message->ballot;
+    stamped.log = message->log;
+    stamped.entry_count = message->entry_count;
+    wire_pack_core(&bytes, &stamped, paxos_entry_at(core, 1), &payload);
+    nodes_deliver(nodes, to, view_of_buffer(&bytes));
+    buffer_fini(&bytes);
+}
+
+static void promise_of_a_log_that_was_replaced_since_is_not_sent(void **state)
+{
+    (void)state;
+    struct nodes *nodes = nodes_new(3);
+    uint32_t leader = nodes_run_until_led(nodes);
+    uint32_t behind = (leader + 1) % 3;
+    uint32_t other = (leader + 2) % 3;
+    nodes_run(nodes, 300);
+    struct core_tap tap = {.starved_seat = behind};
+    nodes->filter = tap_core;
+    nodes->context = &tap;
+    (void)nodes_await(nodes, nodes_put(nodes, leader, "k", "v"), 1000);
+    nodes->node[behind].is_disk_held = true;
+    struct paxos_message prepare = {.type = PAXOS_PREPARE};
+    prepare.ballot = replica_view(nodes->node[behind].replica).promised;
+    prepare.ballot.round++;
+    prepare.ballot.node = other + 1;
+    deliver_core(nodes, &prepare, other, behind);
+    assert_int_equal(replica_view(nodes->node[behind].replica).promised.node, other + 1);
+    // Its Promise waits for the disk, and says that the log is empty.
+    struct paxos_message entries = {.type = PAXOS_ENTRIES, .entry_count = 1};
+    entries.log.decided = 1;
+    deliver_core(nodes, &entries, leader, behind);
+    assert_int_equal(replica_view(nodes->node[behind].replica).decided, 1);
+    nodes->node[behind].is_disk_held = false;
+    tap.claim_count = 0;
+    nodes_run(nodes, 3);
+    assert_int_equal(replica_view(nodes->node[behind].replica).durable, 1);
+    assert_int_equal(tap.claim_count, 0);
+    nodes_free(&nodes);
+}
+
 static void node_that_was_away_catches_up_from_the_disk(void **state)
 {
     (void)state;
@@ -438,6 +489,7 @@ int main(void)
         cmocka_unit_test(every_node_reads_what_was_written_anywhere),
         cmocka_unit_test(read_waits_until_its_slot_is_applied_here),
         cmocka_unit_test(what_rests_on_a_record_is_not_sent_before_it_is_durable),
+        cmocka_unit_test(promise_of_a_log_that_was_replaced_since_is_not_sent),
         cmocka_unit_test(node_that_was_away_catches_up_from_the_disk),
         cmocka_unit_test(wiped_node_halts_and_says_no_more),
         cmocka_unit_test(status_is_json_with_the_fields_scripts_rely_on),
