@@ -518,8 +518,8 @@ bool sim_disk_overwrite(struct sim_disk *disk,
     size_t part = 0;
     for (size_t done = 0; done < bytes; done += part) {
         size_t at = (size_t)(offset + done) % PAGE_BYTES;
-        struct page *page = disk_store_page(&disk->store, inode,
-                                            (size_t)(offset + done) / PAGE_BYTES);
+        struct page *page =
+            disk_store_page(&disk->store, inode, (size_t)(offset + done) / PAGE_BYTES);
         part = PAGE_BYTES - at < bytes - done ? PAGE_BYTES - at : bytes - done;
         memcpy(page->cache + at, (const uint8_t *)data + done, part);
         memcpy(page->media + at, (const uint8_t *)data + done, part);
