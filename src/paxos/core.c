@@ -448,14 +448,12 @@ static bool is_sound(const struct paxos_core *core, const struct paxos_message *
 
 static void receive_message(struct paxos_core *core, const struct paxos_message *message)
 {
-    if (!is_sound(core, message) || receive_identity(core, message)) {
+    if (!is_sound(core, message) || receive_identity(core, message) ||
+        !core->is_start_durable || !gate_admit(core, message)) {
         return;
     }
-    if (!core->is_start_durable || !gate_admit(core, message)) {
-        return;
-    }
-    bool may_vote = core->role >= PAXOS_FOLLOWER || MUTANT_IS(93);
-    if (!receive_anyway(core, message) && may_vote) {
+    if (!receive_anyway(core, message) &&
+        (core->role >= PAXOS_FOLLOWER || MUTANT_IS(93))) {
         receive_voting(core, message);
     }
 }

@@ -270,6 +270,9 @@ void liveness_judge(struct world *world)
         }
     }
     world->liveness.is_judged = true;
+    world->liveness.is_leader_burdened = world->liveness.burden != BURDEN_NONE &&
+                                         leader != NULL &&
+                                         leader->seat == world->liveness.burdened;
 }
 
 void liveness_trace(struct world *world,
@@ -278,9 +281,10 @@ void liveness_trace(struct world *world,
 {
     bool is_change =
         trace->kind == PAXOS_TRACE_TAKE_OVER || trace->kind == PAXOS_TRACE_STEP_DOWN;
-    // Its segments may end later, and then a full leader hands over.
-    bool may_change =
-        world->atlas.went_beyond || world->liveness.burden == BURDEN_FULL_DISK;
+    // Its segments may end later, and then a full leader hands over; a slow one does when
+    // somebody has caught up (E6).
+    bool may_change = world->atlas.went_beyond || world->liveness.is_leader_burdened ||
+                      world->liveness.burden == BURDEN_FULL_DISK;
     if (world->liveness.is_judged && !may_change &&
         (world->liveness.core_mask >> node->seat & 1) && is_change) {
         report_fail(world, "L4", node, 0, trace->ballot,

@@ -306,7 +306,8 @@ enum burden {
 
 struct liveness {
     enum burden burden;
-    uint32_t burdened; // seat
+    uint32_t burdened;       // seat
+    bool is_leader_burdened; // when judged
     uint32_t core_mask;
     bool is_judged; // the bound is over
     bool was_thin;  // too few operations at the last look
