@@ -5,7 +5,7 @@
 #   make CFLAGS=... LDFLAGS=...                appended to ours, never replacing them
 
 VARIANT ?= release
-SEEDS   ?= 2000
+SEEDS   ?= 3000
 JOBS    ?= $(shell nproc 2>/dev/null || echo 1)
 PREFIX  ?= /usr/local
 DESTDIR ?=
@@ -237,7 +237,7 @@ scenarios: $(SCENARIOS) ## replay the transcripts of tests/scenarios
 scenarios-rewrite: $(SCENARIOS) ## write the transcripts anew; review them as a diff
 	@$(SCENARIOS) --rewrite $(TRANSCRIPTS)
 
-sim: $(SIM) ## simulate: SEEDS=2000 of them, or SEED=17 alone, in full
+sim: $(SIM) ## simulate: SEEDS=3000 of them, or SEED=17 alone, in full
 	@$(if $(SIM),,echo "no simulator"; exit 1)
 	@$(if $(SEED),$(SIM) --seed $(SEED),tests/tools/simulate.sh $(SIM) $(SEEDS) $(JOBS))
 

@@ -53,7 +53,7 @@
     X(HELLO_OFTEN, "an open node goes on saying Hello")                                  \
     X(MARKS_FEW, "two records share what is known of their durability")                  \
     X(RING_TRIMMED, "decided entries leave memory as soon as they may")                  \
-    X(MESSAGES_FEW, "of a step's messages those past the sixth are lost")                \
+    X(MESSAGES_FEW, "half of a step's messages past the sixth are lost")                 \
     X(BATCH_ONE, "one command a slot")                                                   \
     X(FORWARD_ONE, "one command a forwarded frame")                                      \
     X(FLUSH_EARLY, "each request is flushed alone")                                      \
@@ -62,7 +62,7 @@
     X(FORWARD_REFUSED, "some forwarded frames are refused as if there were too many")    \
     X(FORWARD_SENT_BACK, "some forwarded frames are sent back, to be tried again")       \
     X(RETRY_AT_ONCE, "what was sent back is tried again without a pause")                \
-    X(BARRIER_OFTEN, "slots without commands are asked for without a pause")             \
+    X(BARRIER_OFTEN, "slots without commands are asked for every 10 ms")                 \
     X(HINTS_DROPPED, "proposals do not say who waits")                                   \
     X(SEND_TWICE, "frames are sent twice")                                               \
     X(HELD_DROPPED, "some frames that wait for the disk are lost")                       \
@@ -74,7 +74,8 @@
     X(READ_ONE, "one entry a read of the log")                                           \
     X(TAIL_SHORT, "recovery hands over as few entries as it may")                        \
     X(READY_DROPPED, "segments prepared before a start are made anew")                   \
-    X(BLOCK_ONE, "one record a block")
+    X(BLOCK_ONE, "one record a block")                                                   \
+    X(PREPARE_FEW, "Prepare goes to half of the others at first, to the rest later")
 
 #define BUGGIFY_ENUM(name, what) BUGGIFY_##name,
 enum buggify_point { BUGGIFY_POINTS(BUGGIFY_ENUM) BUGGIFY_COUNT };

@@ -70,7 +70,8 @@
     X(A7, "the window is full", NULL)                                                    \
     X(A8, "decided entries of a peer are installed", NULL)                               \
     X(A8_REPLACED, "they replace undecided ones", NULL)                                  \
-    X(A9, "a message of a larger ballot: Prepare is asked for", NULL)                    \
+    X(A9, "a message of a larger ballot: Prepare is asked for",                          \
+      "tests/unit/test_paxos_acceptor.c")                                                \
     X(A9_RESENT, "Prepare is sent again", NULL)                                          \
     X(A10, "a larger promise ends a candidate", NULL)                                    \
     X(READ_LEADER, "a leader's own reads are confirmed", NULL)                           \
@@ -82,10 +83,12 @@
     X(READ_OLD_ANSWER, "an answer for another number or ballot is dropped", NULL)        \
     X(READ_LOCAL, "a local read", NULL)                                                  \
     X(READ_REVISION, "a read waits for a revision", NULL)                                \
-    X(G1, "a message of another incarnation does not count", NULL)                       \
+    X(G1, "a message of another incarnation does not count",                             \
+      "tests/unit/test_paxos_gate.c")                                                    \
     X(G2, "the gate opens", NULL)                                                        \
     X(G2_RELAYED, "an answer to Hello came through a relay", NULL)                       \
-    X(G2_AMNESIA, "a peer remembers more than this disk", NULL)                          \
+    X(G2_AMNESIA, "a peer remembers more than this disk",                                \
+      "tests/unit/test_paxos_gate.c")                                                    \
     X(G3, "a peer shows more of itself than before", NULL)                               \
     X(G4_OLD, "a message of an earlier boot is dropped", NULL)                           \
     X(G4_TWIN, "two processes of one directory", "tests/unit/test_paxos_gate.c")         \
@@ -97,8 +100,8 @@
     X(C8_START, "all have the Config: START", NULL)                                      \
     X(C8_STARTED, "a node takes START", NULL)                                            \
     X(C8_UNFINISHED, "a restart with a Config and without START", NULL)                  \
-    X(C8_WIPED, "an empty node that the others know", NULL)                              \
-    X(ROW_NEWER, "superblock of a newer release", "tests/unit/test_superblock.c")        \
+    X(C8_WIPED, "an empty node that the others know", "tests/unit/test_paxos_gate.c")    \
+    X(ROW_NEWER, "superblock of a newer release", "tests/unit/test_recovery_table.c")    \
     X(ROW_UNREADABLE, "superblock cannot be read", "tests/unit/test_recovery_table.c")   \
     X(ROW_FORMAT, "nothing there: format", NULL)                                         \
     X(ROW_LOST_SUPERBLOCK, "segments without superblock",                                \
@@ -106,7 +109,7 @@
     X(ROW_BROKEN_SUPERBLOCK, "no two equal copies", "tests/unit/test_recovery_table.c")  \
     X(ROW_SUPERBLOCK, "superblock sound", NULL)                                          \
     X(ROW_ACCEPT, "block accepted", NULL)                                                \
-    X(ROW_STALE, "block out of place: cut", NULL)                                        \
+    X(ROW_STALE, "block out of place: cut", "tests/unit/test_recovery_table.c")          \
     X(ROW_MISPLACED, "block out of place, later ones there",                             \
       "tests/unit/test_recovery_table.c")                                                \
     X(ROW_MISPLACED_FLOOR, "... and below the floor",                                    \

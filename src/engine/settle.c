@@ -131,9 +131,7 @@ void settle_flush(struct replica *replica)
     if (!ballot_is(settling->leader, replica->view.leader)) {
         recount(replica);
     }
-    bool is_due = replica->now_ms >= settling->ask_at_ms ||
-                  BUGGIFY(replica->settings.core.buggify, BARRIER_OFTEN);
-    if (settling->open_count == 0 || !is_due) {
+    if (settling->open_count == 0 || replica->now_ms < settling->ask_at_ms) {
         return;
     }
     uint32_t own_seat = replica->settings.core.seat;
@@ -142,6 +140,8 @@ void settle_flush(struct replica *replica)
     } else if (!forward_ask_barrier(replica)) {
         return;
     }
+    bool is_hasty = BUGGIFY(replica->settings.core.buggify, BARRIER_OFTEN);
+    uint64_t beat_ms = replica->settings.core.heartbeat_ms;
     settling->ask_at_ms =
-        replica->now_ms + (uint64_t)ASK_AGAIN_BEATS * replica->settings.core.heartbeat_ms;
+        replica->now_ms + (is_hasty ? beat_ms / 5 : ASK_AGAIN_BEATS * beat_ms);
 }

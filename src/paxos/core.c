@@ -149,9 +149,9 @@ static struct paxos_message *send_into(struct paxos_core *core,
 {
     CHECK(to < core->settings.member_count);
     CHECK(to != core->settings.seat);
-    uint32_t most =
-        BUGGIFY(core->settings.buggify, MESSAGES_FEW) ? 6 : PAXOS_MESSAGES_MAX;
-    if (*count >= most) {
+    bool is_lost = *count >= 6 && BUGGIFY(core->settings.buggify, MESSAGES_FEW) &&
+                   core_draw(core, 2) == 0;
+    if (is_lost || *count == PAXOS_MESSAGES_MAX) {
         return &core->scratch;
     }
     return &messages[(*count)++];

@@ -94,7 +94,11 @@ void proposer_take_over(struct paxos_core *core)
         core->promise_token = core->last_token;
     }
     for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
-        if (seat != core->settings.seat) {
+        bool is_late =
+            BUGGIFY(core->settings.buggify, PREPARE_FEW) && core_draw(core, 2) == 0;
+        core->peers[seat].prepare_sent_ms =
+            core->now_ms + (is_late ? 4 * core->settings.resend_ms : 0);
+        if (seat != core->settings.seat && !is_late) {
             proposer_send_prepare(core, seat, true);
         }
     }

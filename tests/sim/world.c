@@ -129,6 +129,7 @@ static void vary(struct world *world)
     world->buggify = world->points_drawn;
     world->swarm.core.buggify = &world->buggify;
     world->fault_count = 0;
+    world->was_formed = false;
 }
 
 static void reset(struct world *world, uint64_t seed)
@@ -211,13 +212,29 @@ static void happen_at_node(struct world *world, const struct sim_event *event)
     }
 }
 
+static bool is_formed(struct world *world)
+{
+    bool is_started = true;
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        is_started = is_started && world->nodes[i].shadow.durable.is_started;
+    }
+    world->was_formed = world->was_formed || is_started;
+    return world->was_formed;
+}
+
+/*
+ * A cluster forms only with all its nodes (C8). Where faults never let it, they wait in the
+ * second half of their time: without a past there is little to break, and with a node
+ * down for good it could not form at all.
+ */
 static void strike(struct world *world)
 {
     world->fault_count++;
     if (world->phase != PHASE_SAFETY) {
         return;
     }
-    if (variant_keeps_strike(&world->variant, world->fault_count)) {
+    bool is_waiting = !is_formed(world) && world->now_us > world->safety_us / 2;
+    if (!is_waiting && variant_keeps_strike(&world->variant, world->fault_count)) {
         faults_strike(world);
     } else {
         faults_plan_next(world);

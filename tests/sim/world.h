@@ -340,6 +340,7 @@ struct world {
     uint64_t points_drawn; // buggify points of this seed
     uint64_t buggify;      // those that are on now; none once faults end
     uint32_t fault_count;
+    bool was_formed; // all nodes had a durable START (C8)
     uint64_t now_us;
     enum phase phase;
     struct swarm_options options; // the caller's

@@ -3,12 +3,12 @@
 # last 40 lines it printed, and the rest still runs. The last line is `N passed, N failed`, the
 # sum of what the steps counted (a step that counts nothing is one); exit code 1 if any failed.
 #
-# SIM_SEEDS seeds are simulated (2000), ASAN_SEEDS under the sanitizers (200).
+# SIM_SEEDS seeds are simulated (3000), ASAN_SEEDS under the sanitizers (200).
 # STEP_TIMEOUT (600 s) ends a step that hangs. `check.sh NAME...` runs only these steps.
 set -u
 tools=$(dirname "$0")
 logs=build/check
-sim_seeds=${SIM_SEEDS:-2000}
+sim_seeds=${SIM_SEEDS:-3000}
 asan_seeds=${ASAN_SEEDS:-200}
 export WERROR=1
 unset CC VARIANT CFLAGS LDFLAGS MAKEFLAGS MAKELEVEL CONSENS MUTANT
@@ -59,11 +59,13 @@ step unit counts "${make[@]}" test
 step scenarios counts "${make[@]}" scenarios
 step lincheck counts "${make[@]}" lincheck
 step sim counts "${make[@]}" SEEDS="$sim_seeds" sim
+step hashes counts "$tools/hashes.sh" 60
 step build-asan plain "${make[@]}" VARIANT=asan programs
 step unit-asan counts "${make[@]}" VARIANT=asan test
 step scenarios-asan counts "${make[@]}" VARIANT=asan scenarios
 step sim-asan counts "${make[@]}" VARIANT=asan SEEDS="$asan_seeds" sim
 step mutants counts "${make[@]}" mutants-quick
+step shrink counts "$tools/shrink.sh" 4 19
 step system counts "${make[@]}" system
 if compgen -G 'tests/system/tsan*.sh' >/dev/null; then
     step tsan counts "${make[@]}" tsan-system
