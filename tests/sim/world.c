@@ -308,6 +308,7 @@ static void enter_phase(struct world *world, enum phase phase)
         events_plan(&world->events, now + LIVENESS_BOUND_US, SIM_PHASE, 0, PHASE_SETTLED);
     } else if (phase == PHASE_SETTLED) {
         liveness_judge(world);
+        world->liveness.was_thin = is_thin; // clients go on: a quiet second must follow
         events_plan(&world->events, now + SETTLED_US, SIM_PHASE, 0, PHASE_END);
     } else {
         uint32_t count = world->history.count;
