@@ -168,6 +168,26 @@ static void a_failed_sync_forgets_what_was_dirty(void **state)
     assert_int_equal(count_sectors(fixture, 'a'), 8);
 }
 
+/* Through a page cache a failed write may look whole until the next power loss. */
+static void a_failed_write_through_a_cache_may_be_whole_there_alone(void **state)
+{
+    struct fixture *fixture = *state;
+    int whole = 0;
+    for (uint64_t seed = 1; seed <= ROUNDS; seed++) {
+        begin(fixture, seed);
+        sim_disk_set_direct(fixture->disk, false);
+        sim_disk_fail_next(fixture->disk, SIM_DISK_WRITE, 0, EIO);
+        assert_int_equal(write_letter(fixture, 'b', true), -EIO);
+        sim_disk_restart(fixture->disk);
+        read_page(fixture);
+        whole += count_sectors(fixture, 'b') == 8;
+        sim_disk_crash(fixture->disk);
+        read_page(fixture);
+        assert_int_equal(count_sectors(fixture, 'a'), 8);
+    }
+    assert_in_range(whole, ROUNDS / 4, ROUNDS * 3 / 4);
+}
+
 static void names_are_durable_once_the_directory_is_synced(void **state)
 {
     struct fixture *fixture = *state;
@@ -323,6 +343,7 @@ int main(void)
         TEST(what_is_synced_survives),
         TEST(written_through_is_what_was_written_and_nothing_else),
         TEST(a_failed_sync_forgets_what_was_dirty),
+        TEST(a_failed_write_through_a_cache_may_be_whole_there_alone),
         TEST(names_are_durable_once_the_directory_is_synced),
         TEST(removed_and_created_names_come_and_go),
         TEST(a_chosen_call_loses_power_and_all_after_it_fail),
