@@ -67,14 +67,16 @@ SRC_OBJECTS      := $(call objects,src/*/*.c)
 MAIN_OBJECT      := $(call objects,src/main.c)
 SIM_OBJECTS      := $(call objects,tests/sim/*.c)
 SCENARIO_OBJECTS := $(call objects,tests/scenarios/*.c)
+MONITOR_OBJECTS  := $(call objects,tests/monitor/*.c)
 LINCHECK_MAIN    := $(call objects,tests/lincheck/main.c)
-SUPPORT_OBJECTS  := $(filter-out %/main.o,$(SIM_OBJECTS) \
+SUPPORT_OBJECTS  := $(filter-out %/main.o,$(SIM_OBJECTS) $(MONITOR_OBJECTS) \
     $(call objects,tests/support/*.c tests/lincheck/*.c tests/unit/support/*.c))
 TEST_OBJECTS     := $(call objects,tests/unit/test_*.c tests/crash/test_*.c)
 LOAD_OBJECTS     := $(call objects,loadtest/*.c)
 FUZZ_OBJECTS     := $(call objects,tests/fuzz/*.c)
 OBJECTS := $(sort $(SRC_OBJECTS) $(MAIN_OBJECT) $(SIM_OBJECTS) $(SCENARIO_OBJECTS) \
-    $(SUPPORT_OBJECTS) $(LINCHECK_MAIN) $(TEST_OBJECTS) $(LOAD_OBJECTS) $(FUZZ_OBJECTS))
+    $(MONITOR_OBJECTS) $(SUPPORT_OBJECTS) $(LINCHECK_MAIN) $(TEST_OBJECTS) $(LOAD_OBJECTS) \
+    $(FUZZ_OBJECTS))
 
 # Files with coverage marks or buggify points (base/marks.h, base/buggify.h), once more with
 # these alive: of the simulator only. Linked before the archive, which then gives the rest.

@@ -27,6 +27,10 @@ void effects_step(struct replica *replica,
     cs_slot decided_before = replica->view.decided;
     paxos_step(replica->core, event, effects);
     replica->view = paxos_view_of(replica->core);
+    if (replica->ports.stepped != NULL) {
+        replica->ports.stepped(replica->ports.context, replica->core, event, effects,
+                               &replica->view);
+    }
     settle_note_step(replica, event, decided_before);
     note_leader(replica);
     take_bodies(replica, event, payloads);

@@ -31,6 +31,9 @@ struct replica *replica_new(const struct replica_settings *settings,
     CHECK(replica->kv != NULL);
     replica->core = paxos_init(replica->core_memory, &settings->core, recovered);
     replica->view = paxos_view_of(replica->core);
+    if (ports->begun != NULL) {
+        ports->begun(ports->context, &settings->core, recovered, replica->core);
+    }
     return replica;
 }
 

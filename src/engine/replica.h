@@ -32,6 +32,16 @@ struct replica;
 /* All called from within replica_* calls. Bytes are valid during the call only. */
 struct replica_ports {
     void *context;
+    // Who watches each step of the core, or NULL. Before anything of it is carried out.
+    void (*begun)(void *context,
+                  const struct paxos_settings *settings,
+                  const struct paxos_recovered *recovered,
+                  const struct paxos_core *core);
+    void (*stepped)(void *context,
+                    const struct paxos_core *core,
+                    const struct paxos_event *event,
+                    const struct paxos_effects *effects,
+                    const struct paxos_view *view);
     void (*send_peer)(void *context, uint32_t seat, struct cs_view frame); // may lose it
     void (*append_log)(void *context,
                        struct cs_view records); // durable later: replica_on_durable

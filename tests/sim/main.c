@@ -37,6 +37,7 @@ struct options {
     bool shrinks;
     uint64_t shrink_seconds;
     struct variant variant;
+    bool is_monitor_alone;
 };
 
 struct tally {
@@ -63,6 +64,7 @@ static const char usage[] =
     "  --damage         what lies on disks rots, too\n"
     "  --until-failure  stop at the first seed that fails (also --stop-at-first)\n"
     "  --stats          at the end, how often each thing happened\n"
+    "  --judge monitor  let the monitor of each step judge, and nobody else\n"
     "  --tally          the same, and what rules were come through, for the script\n"
     "  --shrink S       make failing seed S smaller, at most --seconds T (60)\n"
     "To leave something out of a seed's world:\n"
@@ -150,6 +152,10 @@ static bool parse_value(struct options *options, const char *name, const char *t
     uint64_t number = 0;
     if (variant_parse(&options->variant, name, text)) {
         return true;
+    }
+    if (strcmp(name, "--judge") == 0) {
+        options->is_monitor_alone = text != NULL && strcmp(text, "monitor") == 0;
+        return options->is_monitor_alone;
     }
     if (text == NULL || !parse_number(text, &number)) {
         return false;
@@ -290,6 +296,7 @@ int main(int argument_count, char **arguments)
     (void)setvbuf(stdout, NULL, _IOLBF, 1 << 16);
     struct world *world = world_new(&stats);
     world->options = options.swarm;
+    world->is_monitor_alone = options.is_monitor_alone;
     world->variant = options.variant;
     if (options.shrinks) {
         bool is_shrunk =

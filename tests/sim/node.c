@@ -19,11 +19,6 @@ replay_log(struct world *world, struct node *node, const struct wal_recovery *re
 static void drop_inbox(struct world *world, struct node *node);
 static void tell_peers(struct world *world, const struct node *node);
 
-struct port_context { // what the ports get: they have one pointer
-    struct world *world;
-    struct node *node;
-};
-
 static struct port_context contexts[NODES_MAX];
 
 void node_reset(struct world *world, struct node *node, uint32_t seat)
@@ -134,6 +129,8 @@ void node_start(struct world *world, struct node *node)
         .read_log = read_log,
         .answer = answer,
         .trace = trace,
+        .begun = monitoring_begun,
+        .stepped = monitoring_stepped,
     };
     node->replica = replica_new(&settings, &ports, &recovery.core);
     node->is_up = true;

@@ -12,7 +12,9 @@ void report_fail(struct world *world,
                  ...)
 {
     struct violation *violation = &world->violation;
-    if (violation->is_found) {
+    bool is_heard =
+        !world->is_monitor_alone || strncmp(rule, "monitor-", strlen("monitor-")) == 0;
+    if (violation->is_found || !is_heard) {
         return;
     }
     violation->is_found = true;

@@ -23,6 +23,7 @@ struct world *world_new(struct stats *stats)
         CHECK(node->inbox != NULL);
         node->disk = sim_disk_new(0, DISK_BYTES);
         node->files = sim_disk_files(node->disk);
+        node->monitor = monitor_new();
     }
     return world;
 }
@@ -48,6 +49,7 @@ void world_destroy(struct world **world_slot)
         shadow_fini(&node->shadow);
         free(node->image.log.chains);
         sim_disk_destroy(&node->disk);
+        monitor_destroy(&node->monitor);
         buffer_fini(&node->log.queued);
         buffer_fini(&node->log.in_flight);
         free(node->log.queued_bytes);

@@ -12,6 +12,7 @@
  *   faults.c    what goes wrong, and when; atlas.c what disks may be lost, and what was
  *   clients.c   operations, answers; history.c what must hold of them
  *   judge.c     invariants of the logs; claims.c of what is said in messages
+ *   monitoring.c the monitor of each step (tests/monitor)
  *   liveness.c  the second phase
  *   report.c    transcript, trace hash, counters; workload.c which operations met
  *   variant.c   a seed's world made smaller
@@ -26,6 +27,7 @@
 #include "base/bytes.h"
 #include "engine/replica.h"
 #include "lincheck/lincheck.h"
+#include "monitor/monitor.h"
 #include "sim/events.h"
 #include "sim/random.h"
 #include "sim/shadow.h"
@@ -182,6 +184,12 @@ struct node {
     struct random disk_random;
     struct random clock_random;
     struct random identity_random;
+    struct monitor *monitor; // a second opinion on each step: monitoring.c
+};
+
+struct port_context { // what a replica's ports get: they have one pointer
+    struct world *world;
+    struct node *node;
 };
 
 struct frame {
@@ -358,6 +366,7 @@ struct world {
     uint64_t event_count;
     uint64_t hash; // of all events and effects so far
     bool is_tracing;
+    bool is_monitor_alone; // no other judge is heard: `--judge monitor`
     struct random net_random;
     struct random work_random;
     struct random fault_random;
@@ -524,6 +533,17 @@ void claims_judge(struct world *world,
                   struct node *node,
                   uint32_t to,
                   struct cs_view bytes);
+
+/* ---- monitoring.c: ports ---- */
+void monitoring_begun(void *context,
+                      const struct paxos_settings *settings,
+                      const struct paxos_recovered *recovered,
+                      const struct paxos_core *core);
+void monitoring_stepped(void *context,
+                        const struct paxos_core *core,
+                        const struct paxos_event *event,
+                        const struct paxos_effects *effects,
+                        const struct paxos_view *view);
 
 /* ---- liveness.c ---- */
 void liveness_begin(struct world *world);
