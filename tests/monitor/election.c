@@ -333,7 +333,7 @@ void spec_election_judge(struct monitor *monitor)
         take_over(monitor, election->leader, is_round);
         election->leader = after->promised;
         note_unhappy(monitor, true); // a Handover, and a round's end
-    } else if (round != 0) {
+    } else if (round != 0 && election->round != 0) {
         end_round(monitor, election->leader);
     }
     if (round != 0) {

@@ -86,7 +86,8 @@ struct model_candidacy { // phase 1 of election.my_ballot
     uint32_t promised;   // mask of seats, own not counted
     uint32_t order[PAXOS_MEMBERS_MAX];
     uint32_t count;
-    struct paxos_promise promises[PAXOS_MEMBERS_MAX];
+    struct paxos_promise firsts[PAXOS_MEMBERS_MAX];   // a promise may be repeated, and
+    struct paxos_promise promises[PAXOS_MEMBERS_MAX]; // its node have gone on: the newest
 };
 
 struct model_peer { // as its leader sees it

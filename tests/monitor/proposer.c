@@ -18,6 +18,7 @@ static void receive_promise(struct monitor *monitor, const struct paxos_message 
     if ((candidacy->promised & bit) == 0) {
         candidacy->promised |= bit;
         candidacy->order[candidacy->count++] = message->from;
+        candidacy->firsts[message->from] = message->promise;
     }
     candidacy->promises[message->from] = message->promise;
     monitor->leading.peers[message->from].is_leaving = true;
@@ -68,16 +69,17 @@ static bool is_better(const struct paxos_promise *left, const struct paxos_promi
 }
 
 /* The best log of own and the first `count` promises; NULL: own. */
-static const struct paxos_promise *best_of(const struct monitor *monitor, uint32_t count)
+static const struct paxos_promise *best_of(const struct monitor *monitor,
+                                           const struct paxos_promise *promises,
+                                           uint32_t count)
 {
-    const struct model_candidacy *candidacy = &monitor->candidacy;
     struct paxos_promise own = {
         .accepted = monitor->view.accepted,
         .length = monitor->length_before,
     };
     const struct paxos_promise *best = NULL;
     for (uint32_t i = 0; i < count; i++) {
-        const struct paxos_promise *promise = &candidacy->promises[candidacy->order[i]];
+        const struct paxos_promise *promise = &promises[monitor->candidacy.order[i]];
         if (is_better(promise, best == NULL ? &own : best)) {
             best = promise;
         }
@@ -85,49 +87,52 @@ static const struct paxos_promise *best_of(const struct monitor *monitor, uint32
     return best;
 }
 
-/*
- * The largest decided prefix of own and the first `count` promises. False: one of them is
- * not a prefix of this leader's log.
- */
-static bool
-find_decided(const struct monitor *monitor, uint32_t count, cs_slot *out_decided)
+static bool is_prefix(const struct monitor *monitor, const struct paxos_promise *promise)
+{
+    const struct model_log *log = &monitor->log;
+    return promise->decided <= log->length &&
+           spec_log_agrees(log, promise->decided, promise->decided_chain);
+}
+
+/* Does a node that has promised, once or again, say that this much is decided? */
+static bool is_said(const struct monitor *monitor, cs_slot decided)
 {
     const struct model_candidacy *candidacy = &monitor->candidacy;
-    const struct model_log *log = &monitor->log;
-    bool is_prefix = true;
-    *out_decided = monitor->view.decided;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct paxos_promise *promise = &candidacy->promises[candidacy->order[i]];
-        *out_decided = slot_larger(*out_decided, promise->decided);
-        is_prefix = is_prefix && promise->decided <= log->length &&
-                    spec_log_agrees(log, promise->decided, promise->decided_chain);
+    for (uint32_t i = 0; i < candidacy->count; i++) {
+        uint32_t seat = candidacy->order[i];
+        if ((candidacy->promises[seat].decided == decided &&
+             is_prefix(monitor, &candidacy->promises[seat])) ||
+            (candidacy->firsts[seat].decided == decided &&
+             is_prefix(monitor, &candidacy->firsts[seat]))) {
+            return true;
+        }
     }
-    return is_prefix;
+    return false;
 }
 
 /*
  * Is it the leader that own log and the first `count` promises make? What later ones call
  * decided may be taken over too.
  */
-static bool is_led_by(const struct monitor *monitor, uint32_t count)
+static bool is_led_by(const struct monitor *monitor,
+                      const struct paxos_promise *promises,
+                      uint32_t count)
 {
     const struct model_log *log = &monitor->log;
     cs_slot decided = monitor->step->view->decided;
-    const struct paxos_promise *best = best_of(monitor, count);
+    const struct paxos_promise *best = best_of(monitor, promises, count);
     bool is_log =
         best == NULL
             ? log->length == monitor->length_before && monitor->kept == log->length
             : log->length == best->length &&
                   chain_equal(spec_log_at(log, log->length)->chain, best->length_chain);
-    cs_slot least = 0;
-    bool is_prefix = find_decided(monitor, count, &least);
-    for (uint32_t more = count; decided > least && more <= monitor->candidacy.count;
-         more++) {
-        if (find_decided(monitor, more, &least) && decided == least) {
-            break;
-        }
+    cs_slot least = monitor->view.decided;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct paxos_promise *promise = &promises[monitor->candidacy.order[i]];
+        least = slot_larger(least, promise->decided);
+        is_log = is_log && is_prefix(monitor, promise);
     }
-    return is_log && is_prefix && decided == least;
+    return is_log && (decided == least || (decided > least && is_said(monitor, decided)));
 }
 
 /* Returns under which ballot the best log was accepted. */
@@ -141,22 +146,24 @@ static struct paxos_ballot judge_phase_one(struct monitor *monitor)
     EXPECT(monitor, RULE_P2, ballot_equal(monitor->disk.promised, after->promised),
            "leads, but its own promise of %s is not durable",
            spec_ballot(after->promised));
-    uint32_t count = monitor->quorum_promise - 1;
-    while (count < candidacy->count && !is_led_by(monitor, count)) {
-        count++;
+    uint32_t least = monitor->quorum_promise - 1;
+    for (uint32_t count = least; count <= candidacy->count; count++) {
+        const struct paxos_promise *logs[] = {candidacy->firsts, candidacy->promises};
+        for (uint32_t i = 0; i < 2; i++) {
+            if (is_led_by(monitor, logs[i], count)) {
+                const struct paxos_promise *best = best_of(monitor, logs[i], count);
+                return best == NULL ? monitor->view.accepted : best->accepted;
+            }
+        }
     }
-    const struct paxos_promise *best = best_of(monitor, count);
-    struct paxos_ballot accepted = best == NULL ? monitor->view.accepted : best->accepted;
-    cs_slot length = best == NULL ? monitor->length_before : best->length;
-    cs_slot decided = 0;
-    (void)find_decided(monitor, count, &decided);
-    EXPECT(
-        monitor, RULE_P2, is_led_by(monitor, count),
-        "leads with %llu slots, decided %llu; the best log is %s with %llu, the largest "
-        "decided prefix %llu (or they hash to others)",
-        ull(after->length), ull(after->decided), spec_ballot(accepted), ull(length),
-        ull(decided));
-    return accepted;
+    const struct paxos_promise *best = best_of(monitor, candidacy->firsts, least);
+    EXPECT(monitor, RULE_P2, false,
+           "leads with %llu slots, decided %llu; the best log is %s with %llu (or they "
+           "hash to others, or a decided prefix is not one of this log)",
+           ull(after->length), ull(after->decided),
+           spec_ballot(best == NULL ? monitor->view.accepted : best->accepted),
+           ull(best == NULL ? monitor->length_before : best->length));
+    return monitor->view.accepted;
 }
 
 static void begin_leading(struct monitor *monitor)
