@@ -247,6 +247,14 @@ static void judge_lost(struct world *world)
     }
 }
 
+/* Who leads, though the bound is over. A full leader hands over when its segments end, a
+ * slow one when somebody has caught up and three syncs were slow (E6). */
+static bool may_change(const struct world *world)
+{
+    return world->atlas.went_beyond || world->liveness.is_leader_burdened ||
+           world->liveness.burden == BURDEN_FULL_DISK;
+}
+
 void liveness_judge(struct world *world)
 {
     uint32_t leader_count = 0;
@@ -256,7 +264,8 @@ void liveness_judge(struct world *world)
     }
     judge_lost(world);
     const struct node *leader = core_leader(world, &leader_count);
-    if (leader_count != 1) {
+    bool is_burdened = world->liveness.burden != BURDEN_NONE;
+    if (leader_count != 1 && !is_burdened) {
         report_fail(world, "L1", NULL, 0, NO_BALLOT,
                     "%u leaders after %llu s without faults", leader_count,
                     (unsigned long long)(LIVENESS_BOUND_US / SECOND));
@@ -270,9 +279,8 @@ void liveness_judge(struct world *world)
         }
     }
     world->liveness.is_judged = true;
-    world->liveness.is_leader_burdened = world->liveness.burden != BURDEN_NONE &&
-                                         leader != NULL &&
-                                         leader->seat == world->liveness.burdened;
+    world->liveness.is_leader_burdened =
+        is_burdened && (leader_count != 1 || leader->seat == world->liveness.burdened);
 }
 
 void liveness_trace(struct world *world,
@@ -281,11 +289,7 @@ void liveness_trace(struct world *world,
 {
     bool is_change =
         trace->kind == PAXOS_TRACE_TAKE_OVER || trace->kind == PAXOS_TRACE_STEP_DOWN;
-    // Its segments may end later, and then a full leader hands over; a slow one does when
-    // somebody has caught up (E6).
-    bool may_change = world->atlas.went_beyond || world->liveness.is_leader_burdened ||
-                      world->liveness.burden == BURDEN_FULL_DISK;
-    if (world->liveness.is_judged && !may_change &&
+    if (world->liveness.is_judged && !may_change(world) &&
         (world->liveness.core_mask >> node->seat & 1) && is_change) {
         report_fail(world, "L4", node, 0, trace->ballot,
                     "%s though nothing is wrong and a leader was there",
@@ -330,7 +334,7 @@ void liveness_end(struct world *world)
 {
     uint32_t leader_count = 0;
     struct node *leader = core_leader(world, &leader_count);
-    if (world->atlas.went_beyond) {
+    if (world->atlas.went_beyond || (may_change(world) && leader_count != 1)) {
         if (leader_count == 1) {
             read_everything(world, leader);
         }
