@@ -57,6 +57,17 @@ static bool answers_us(const struct monitor *monitor, const struct paxos_message
            reply->about_boot == monitor->settings.boot;
 }
 
+/* C8: the same, before there is a Config; only one from before it can tell of more. */
+static bool meets_us(const struct monitor *monitor, const struct paxos_message *message)
+{
+    const struct paxos_hello_reply *reply = &message->hello_reply;
+    return reply->about == monitor->settings.seat &&
+           reply->author != monitor->settings.seat &&
+           id_is_none(monitor->config.cluster_id) &&
+           reply->about_boot == monitor->settings.boot &&
+           reply->about_nonce == monitor->settings.nonce;
+}
+
 static bool receive_hello_reply(struct monitor *monitor,
                                 const struct paxos_message *message)
 {
@@ -263,10 +274,14 @@ static void judge_halt(struct monitor *monitor)
 {
     const struct paxos_event *event = monitor->step->event;
     uint32_t halt = monitor->step->effects->halt;
-    bool is_answer = event->type == PAXOS_EVENT_MESSAGE &&
-                     event->message->type == PAXOS_HELLO_REPLY &&
-                     answers_us(monitor, event->message);
-    if (is_answer) {
+    bool is_reply =
+        event->type == PAXOS_EVENT_MESSAGE && event->message->type == PAXOS_HELLO_REPLY;
+    if (is_reply && meets_us(monitor, event->message)) {
+        bool is_rolled_back = shows_amnesia(monitor, event->message);
+        EXPECT(monitor, RULE_G2,
+               halt == PAXOS_HALT_WIPED || (halt == PAXOS_HALT_AMNESIA) == is_rolled_back,
+               "without a Config it may go on only if nobody remembers more of it");
+    } else if (is_reply && answers_us(monitor, event->message)) {
         const struct paxos_hello_reply *reply = &event->message->hello_reply;
         bool is_ours = reply->about_nonce == monitor->settings.nonce;
         bool is_rolled_back = shows_amnesia(monitor, event->message);
