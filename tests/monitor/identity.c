@@ -286,7 +286,8 @@ static void judge_halt(struct monitor *monitor)
         bool is_ours = reply->about_nonce == monitor->settings.nonce;
         bool is_rolled_back = shows_amnesia(monitor, event->message);
         EXPECT(monitor, RULE_G2,
-               halt == PAXOS_HALT_AMNESIA || !is_rolled_back || !is_ours,
+               halt == PAXOS_HALT_AMNESIA || !is_rolled_back || !is_ours ||
+                   (halt == PAXOS_HALT_TWIN && reply->twin_nonce != 0),
                "goes on although a peer remembers a later state of it");
         EXPECT(monitor, RULE_G2, halt != PAXOS_HALT_AMNESIA || is_rolled_back,
                "halts for amnesia that nobody showed");
