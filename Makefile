@@ -74,9 +74,10 @@ SUPPORT_OBJECTS  := $(filter-out %/main.o,$(SIM_OBJECTS) $(MONITOR_OBJECTS) \
 TEST_OBJECTS     := $(call objects,tests/unit/test_*.c tests/crash/test_*.c)
 LOAD_OBJECTS     := $(call objects,loadtest/*.c)
 FUZZ_OBJECTS     := $(call objects,tests/fuzz/*.c)
+CHAOS_OBJECTS    := $(call objects,tests/chaos/*.c)
 OBJECTS := $(sort $(SRC_OBJECTS) $(MAIN_OBJECT) $(SIM_OBJECTS) $(SCENARIO_OBJECTS) \
     $(MONITOR_OBJECTS) $(SUPPORT_OBJECTS) $(LINCHECK_MAIN) $(TEST_OBJECTS) $(LOAD_OBJECTS) \
-    $(FUZZ_OBJECTS))
+    $(FUZZ_OBJECTS) $(CHAOS_OBJECTS))
 
 # Files with coverage marks or buggify points (base/marks.h, base/buggify.h), once more with
 # these alive: of the simulator only. Linked before the archive, which then gives the rest.
@@ -94,6 +95,7 @@ TESTS     := $(TEST_OBJECTS:.o=)
 FUZZ_TARGETS := $(patsubst $(B)/tests/fuzz/fuzz_%.o,$(B)/fuzz/%, \
     $(filter $(B)/tests/fuzz/fuzz_%,$(FUZZ_OBJECTS)))
 LOADTESTS := $(patsubst $(B)/loadtest/%.o,$(B)/loadtest-%,$(LOAD_OBJECTS))
+CHAOS     := $(if $(CHAOS_OBJECTS),$(B)/chaos-preload.so)
 TRANSCRIPTS  := $(sort $(wildcard tests/scenarios/*.txt))
 SYSTEM_TESTS := $(filter-out tests/system/lib%.sh tests/system/tsan%.sh, \
     $(sort $(wildcard tests/system/*.sh)))
@@ -109,7 +111,7 @@ C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest, \
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: FORCE help all programs deps deps-check run demo test scenarios scenarios-rewrite \
-    sim lincheck mutants mutants-quick system load bench asan tsan tsan-system cov fmt reformat \
+    sim lincheck mutants mutants-quick system chaos load bench asan tsan tsan-system cov fmt reformat \
     layers purity tidy lint clang-tidy cppcheck check clean install
 
 help: ## this list
@@ -124,7 +126,7 @@ else
 all: $(PROGRAM)
 endif
 
-programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LINCHECK) $(LOADTESTS) ## build all there is
+programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LINCHECK) $(CHAOS) $(LOADTESTS) ## build all there is
 
 # Rewritten only when the command changes, so that other flags rebuild the objects.
 $(B)/flags: FORCE
@@ -158,6 +160,12 @@ $(LOADTESTS): $(B)/loadtest-%: $(B)/loadtest/%.o $(LIBRARY)
 $(B)/consens $(B)/sim $(B)/scenarios $(B)/lincheck $(LOADTESTS):
 	@echo "LINK $@"
 	@$(LINK) -o $@ $^ $(LIBS)
+
+# Loaded into the nodes of tests/chaos by LD_PRELOAD.
+$(CHAOS_OBJECTS): private override CFLAGS += -fPIC
+$(B)/chaos-preload.so: $(CHAOS_OBJECTS)
+	@echo "LINK $@"
+	@$(LINK) -shared -o $@ $^
 
 $(TESTS): %: %.o $(SUPPORT) $(LIBRARY)
 	@echo "LINK $@"
@@ -254,6 +262,10 @@ mutants-quick: $(SIM) $(SCENARIOS) $(TESTS) ## those that die at once, and a sev
 
 system: all ## real processes: kill, cut off, restart
 	@tests/tools/each.sh $(SYSTEM_TESTS)
+
+MINUTES ?= 10
+chaos: all $(CHAOS) $(LINCHECK) ## real processes, every fault, histories checked: MINUTES=10 SEED=1
+	@tests/chaos/chaos.py --minutes $(MINUTES) --seed $(or $(SEED),1) $(if $(EDITS),--edits)
 
 load: bench
 bench: deps-check all $(LOADTESTS) ## measure, beside the raw figures of the same run

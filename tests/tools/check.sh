@@ -3,7 +3,7 @@
 # last 40 lines it printed, and the rest still runs. The last line is `N passed, N failed`, the
 # sum of what the steps counted (a step that counts nothing is one); exit code 1 if any failed.
 #
-# SIM_SEEDS seeds are simulated (3000), ASAN_SEEDS under the sanitizers (200).
+# SIM_SEEDS seeds are simulated (3000), ASAN_SEEDS under the sanitizers (200). CHAOS_SEED (1).
 # STEP_TIMEOUT (600 s) ends a step that hangs. `check.sh NAME...` runs only these steps.
 set -u
 tools=$(dirname "$0")
@@ -67,6 +67,7 @@ step sim-asan counts "${make[@]}" VARIANT=asan SEEDS="$asan_seeds" sim
 step mutants counts "${make[@]}" mutants-quick
 step shrink counts "$tools/shrink.sh" 4 19
 step system counts "${make[@]}" system
+step chaos counts "${make[@]}" MINUTES=2 SEED="${CHAOS_SEED:-1}" chaos
 if compgen -G 'tests/system/tsan*.sh' >/dev/null; then
     step tsan counts "${make[@]}" tsan-system
 fi

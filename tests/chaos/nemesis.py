@@ -1,0 +1,404 @@
+"""What goes wrong, by the seed: one fault at a time is made, kept and healed.
+
+A fault is a function (nemesis) -> a sentence; it makes the fault, waits, heals it. Afterwards
+every node must run and serve a fresh write within LIVE_SECONDS.
+"""
+import glob
+import os
+import random
+import signal
+import threading
+import time
+
+from cluster import Failure
+
+LIVE_SECONDS = 5.0
+STALL_SECONDS = 0.25  # a thread that sleeps 50 ms and oversleeps this much: no machine for us
+DISK_EXIT = 74
+FULL_WRITES_MAX = 160  # of 1 MiB: more than a segment in use and two made ready
+
+
+class Stalls(threading.Thread):
+    """How long this machine gave us no time at all: no node can be blamed for that."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.total = 0.0
+        self.is_over = False
+
+    def run(self):
+        while not self.is_over:
+            before = time.monotonic()
+            time.sleep(0.05)
+            late = time.monotonic() - before - 0.05
+            if late > STALL_SECONDS:
+                self.total += late
+
+
+class Nemesis:
+    def __init__(self, cluster, seed, say, allows_edits):
+        self.cluster = cluster
+        self.nodes = cluster.nodes
+        self.chance = random.Random(seed)
+        self.say = say
+        self.counts = {}
+        self.kills = 0
+        self.worst_live = 0.0
+        self.live_times = []
+        self.stalls = Stalls()
+        self.stalls.start()
+        self.faults = [fault for fault in FAULTS if allows_edits or fault is not edit_files]
+        self.left = []
+
+    def one_step(self, deadline):
+        """Every fault comes before any comes again."""
+        if not self.left:
+            self.left = list(self.faults)
+            self.chance.shuffle(self.left)
+        fault = self.left.pop()
+        name = fault.__name__.replace("_", "-")
+        began = time.monotonic()
+        sentence = fault(self)
+        self.counts[name] = self.counts.get(name, 0) + 1
+        live = self.wait_live()
+        self.say(f"{name} {sentence}; {time.monotonic() - began - live:.1f} s; "
+                 f"live again after {live:.2f} s")
+        self.rest(min(self.chance.uniform(0.3, 1.5), max(0, deadline - time.monotonic())))
+
+    def wait_live(self):
+        """Until each node serves a fresh write; answers the seconds it took."""
+        began = time.monotonic()
+        stalled = self.stalls.total
+        waiting = list(self.nodes)
+        code = 0
+        while waiting:
+            self.cluster.judge_alive()
+            node = waiting[0]
+            code, _ = node.ask("PUT", "/live?timeout=500ms", b"0|")
+            if code in (200, 201):
+                waiting.pop(0)
+                continue
+            took = time.monotonic() - began - (self.stalls.total - stalled)
+            if took > LIVE_SECONDS:
+                raise Failure(f"n{node.index} serves no write {took:.1f} s after healing "
+                              f"(its last answer: {code or 'none'})")
+            time.sleep(0.02)
+        took = time.monotonic() - began - (self.stalls.total - stalled)
+        self.worst_live = max(self.worst_live, took)
+        self.live_times.append(took)
+        return took
+
+    def rest(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.cluster.judge_alive()
+            time.sleep(min(0.1, max(0, end - time.monotonic())))
+
+    def pick(self, count):
+        return self.chance.sample(self.nodes, count)
+
+    def one(self):
+        """The leader, half of the time."""
+        leader = self.cluster.leader() if self.chance.random() < 0.5 else None
+        return leader or self.chance.choice(self.nodes)
+
+    def majority(self):
+        return self.pick(len(self.nodes) // 2 + 1)
+
+    def kill(self, nodes):
+        for node in nodes:
+            node.end(signal.SIGKILL)
+            self.kills += 1
+
+
+def names(nodes):
+    return " ".join(f"n{node.index}" for node in nodes)
+
+
+# ---- processes -------------------------------------------------------------------------
+
+
+def kill_and_restart(nemesis, nodes):
+    nemesis.kill(nodes)
+    nemesis.rest(nemesis.chance.choice((0, 0.2, 1.0, 2.5)))
+    for node in nodes:
+        node.start()
+    return names(nodes)
+
+
+def kill_one(nemesis):
+    return kill_and_restart(nemesis, [nemesis.one()])
+
+
+def kill_majority(nemesis):
+    return kill_and_restart(nemesis, nemesis.majority())
+
+
+def kill_all(nemesis):
+    return kill_and_restart(nemesis, nemesis.nodes)
+
+
+def kill_again_and_again(nemesis):
+    """Also while it starts."""
+    node = nemesis.one()
+    for _ in range(nemesis.chance.randint(3, 5)):
+        nemesis.kill([node])
+        node.start()
+        nemesis.rest(nemesis.chance.uniform(0.02, 0.6))
+    return names([node])
+
+
+def stop_gracefully(nemesis):
+    node = nemesis.one()
+    node.end(signal.SIGTERM)
+    nemesis.rest(nemesis.chance.uniform(0, 1.5))
+    node.start()
+    return names([node])
+
+
+def pause(nemesis, nodes):
+    for node in nodes:
+        node.pause()
+    seconds = nemesis.chance.choice((0.1, 0.4, 1.0, 4.0))
+    time.sleep(seconds)
+    for node in nodes:
+        node.resume()
+    return f"{names(nodes)} for {seconds} s"
+
+
+def pause_one(nemesis):
+    return pause(nemesis, [nemesis.one()])
+
+
+def pause_majority(nemesis):
+    return pause(nemesis, nemesis.majority())
+
+
+def pause_all(nemesis):
+    return pause(nemesis, nemesis.nodes)
+
+
+# ---- the network -----------------------------------------------------------------------
+
+
+def cut_between(nemesis, left, right):
+    for one in left:
+        for other in right:
+            nemesis.cluster.network.cut(one.index, other.index)
+            nemesis.cluster.network.cut(other.index, one.index)
+
+
+def keep_and_heal(nemesis):
+    nemesis.rest(nemesis.chance.uniform(0.5, 5))
+    nemesis.cluster.heal_network()
+
+
+def cut_one_way(nemesis):
+    one, other = nemesis.pick(2)
+    nemesis.cluster.network.cut(one.index, other.index)
+    keep_and_heal(nemesis)
+    return f"from n{one.index} to n{other.index}"
+
+
+def deafen_leader(nemesis):
+    """It is heard, and hears nobody."""
+    leader = nemesis.one()
+    for other in nemesis.nodes:
+        if other is not leader:
+            nemesis.cluster.network.cut(other.index, leader.index)
+    keep_and_heal(nemesis)
+    return names([leader])
+
+
+def cut_off_one(nemesis):
+    one = nemesis.one()
+    cut_between(nemesis, [one], [node for node in nemesis.nodes if node is not one])
+    keep_and_heal(nemesis)
+    return names([one])
+
+
+def cut_in_two(nemesis):
+    """No half need have the leader."""
+    left = nemesis.majority()
+    cut_between(nemesis, left, [node for node in nemesis.nodes if node not in left])
+    keep_and_heal(nemesis)
+    return f"{names(left)} from the rest"
+
+
+def cut_chain(nemesis):
+    """Each reaches only its neighbours."""
+    order = nemesis.pick(len(nemesis.nodes))
+    for at, node in enumerate(order):
+        cut_between(nemesis, [node], order[at + 2:])
+    keep_and_heal(nemesis)
+    return names(order)
+
+
+def cut_all(nemesis):
+    for at, node in enumerate(nemesis.nodes):
+        cut_between(nemesis, [node], nemesis.nodes[at + 1:])
+    keep_and_heal(nemesis)
+    return names(nemesis.nodes)
+
+
+def flap(nemesis):
+    one = nemesis.one()
+    others = [node for node in nemesis.nodes if node is not one]
+    for _ in range(nemesis.chance.randint(4, 10)):
+        cut_between(nemesis, [one], others)
+        nemesis.rest(nemesis.chance.uniform(0.05, 0.4))
+        nemesis.cluster.heal_network()
+        nemesis.rest(nemesis.chance.uniform(0.05, 0.3))
+    return names([one])
+
+
+# ---- the disk --------------------------------------------------------------------------
+
+
+def fail_disk(nemesis, make, may_go_on):
+    """One node's disk: the process must end with 74, or serve on where that is right."""
+    node = nemesis.one()
+    node.may_end_with.add(DISK_EXIT)
+    make(node.control)
+    end = time.monotonic() + nemesis.chance.uniform(1.5, 4)
+    while node.is_running() and time.monotonic() < end:
+        time.sleep(0.02)
+    struck = node.control.struck()
+    code = None
+    if not node.is_running():
+        code = node.reap()
+    node.control.heal_disk()
+    if code is None and struck and not may_go_on:
+        raise Failure(f"n{node.index} met {struck} failures of its disk and runs on")
+    if code is not None:
+        node.start()
+    else:
+        # What it met just now may still end it.
+        nemesis.rest(0.3)
+        if node.process is None:
+            node.start()
+        node.may_end_with.discard(DISK_EXIT)
+    return f"{names([node])} (struck {struck} times, exit code {code})"
+
+
+def disk_fails(nemesis):
+    return fail_disk(nemesis, lambda control: control.fail_writes("EIO"), False)
+
+
+def disk_write_says_full(nemesis):
+    # A log that finds no room for its next segment says 507 and goes on.
+    return fail_disk(nemesis, lambda control: control.fail_writes("ENOSPC"), True)
+
+
+def disk_cuts_writes_short(nemesis):
+    return fail_disk(nemesis, lambda control: control.cut_writes(), True)
+
+
+def disk_sync_fails(nemesis):
+    return fail_disk(nemesis, lambda control: control.fail_syncs("EIO"), False)
+
+
+def disk_slow(nemesis):
+    nodes = nemesis.pick(nemesis.chance.randint(1, len(nemesis.nodes)))
+    seconds = nemesis.chance.choice((0.005, 0.05, 0.2, 1.0))
+    for node in nodes:
+        node.control.delay_syncs(seconds)
+    nemesis.rest(nemesis.chance.uniform(1, 4))
+    for node in nodes:
+        node.control.heal_disk()
+        node.control.struck()
+    return f"{names(nodes)} by {seconds * 1000:.0f} ms"
+
+
+def file_system_full(nemesis):
+    """n0's: to the last block, and writes that use up the segments it had made ready, until
+    it says 507 or, now and then, whatever it says. It may end with 74. Then there is room."""
+    node = nemesis.nodes[0]
+    stops_at_507 = nemesis.chance.random() < 0.7
+    node.may_end_with.add(DISK_EXIT)
+    nemesis.cluster.disk.fill()
+    told = set()
+    for at in range(FULL_WRITES_MAX):
+        other = nemesis.nodes[at % len(nemesis.nodes)]
+        told.add(other.ask("PUT", "/big?timeout=1s", bytes(1 << 20), timeout=2)[0])
+        if (507 in told and stops_at_507) or not node.is_running():
+            break
+    end = time.monotonic() + nemesis.chance.uniform(0.2, 2)
+    while node.is_running() and time.monotonic() < end:
+        time.sleep(0.05)
+    nemesis.cluster.disk.free()
+    code = None
+    if not node.is_running():
+        code = node.reap()
+        node.start()
+    else:
+        node.may_end_with.discard(DISK_EXIT)
+    return f"n0 (exit code {code}, {at + 1} MiB written, answers {sorted(told)})"
+
+
+# ---- the clock -------------------------------------------------------------------------
+
+
+def clock_jumps(nemesis):
+    nodes = nemesis.pick(nemesis.chance.randint(1, len(nemesis.nodes)))
+    jumps = [nemesis.chance.choice((-86400, -60, -1.5, 0.3, 7, 3600, 86400 * 400))
+             for _ in range(nemesis.chance.randint(1, 4))]
+    for seconds in jumps:
+        for node in nodes:
+            node.control.jump_clock(seconds)
+        nemesis.rest(nemesis.chance.uniform(0.2, 1))
+    if nemesis.chance.random() < 0.5:
+        for node in nodes:
+            node.control.jump_clock(0)
+    return f"{names(nodes)} by {jumps}"
+
+
+# ---- files -----------------------------------------------------------------------------
+
+
+def edit_files(nemesis):
+    """Flips bytes in a segment of one node that is down: the others have the same log."""
+    node = nemesis.one()
+    nemesis.kill([node])
+    pattern = os.path.join(nemesis.cluster.directory, "data", f"n{node.index}", "log-*")
+    segment = nemesis.chance.choice(sorted(glob.glob(pattern)))
+    with open(segment, "r+b") as file:
+        for _ in range(nemesis.chance.randint(1, 4)):
+            at = nemesis.chance.randrange(4096, 1 << 20)
+            file.seek(at)
+            old = file.read(1)
+            if old:
+                file.seek(at)
+                file.write(bytes([old[0] ^ (1 << nemesis.chance.randrange(8))]))
+        file.flush()
+        os.fsync(file.fileno())
+    node.start()
+    return f"{names([node])} {os.path.basename(segment)}"
+
+
+def several_at_once(nemesis):
+    """A slow disk, a link that is cut one way and a pause, while another node is killed."""
+    slow, killed, paused = nemesis.pick(3)
+    sender, receiver = nemesis.pick(2)
+    slow.control.delay_syncs(nemesis.chance.choice((0.02, 0.3)))
+    nemesis.cluster.network.cut(sender.index, receiver.index)
+    nemesis.rest(nemesis.chance.uniform(0, 1))
+    nemesis.kill([killed])
+    paused.pause()
+    nemesis.rest(nemesis.chance.uniform(0, 1.5))
+    killed.start()
+    nemesis.rest(nemesis.chance.uniform(0, 1))
+    paused.resume()
+    slow.control.heal_disk()
+    slow.control.struck()
+    nemesis.cluster.heal_network()
+    return f"slow n{slow.index}, killed n{killed.index}, paused n{paused.index}"
+
+
+FAULTS = [
+    kill_one, kill_majority, kill_all, kill_again_and_again, stop_gracefully,
+    pause_one, pause_majority, pause_all,
+    cut_one_way, deafen_leader, cut_off_one, cut_in_two, cut_chain, cut_all, flap,
+    disk_fails, disk_write_says_full, disk_cuts_writes_short, disk_sync_fails, disk_slow,
+    file_system_full, clock_jumps, several_at_once, edit_files,
+]
