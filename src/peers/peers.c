@@ -8,11 +8,14 @@
 #include <zmq.h>
 
 enum {
-    HEARTBEAT_MS = 500,          // a frozen peer is noticed after
-    HEARTBEAT_TIMEOUT_MS = 1500, // this time, and its pipe stops taking frames
-    RECONNECT_MS = 20,           // a restarted peer is found again soon,
-    RECONNECT_MAX_MS = 200,      // without hammering one that stays away
-    HANDSHAKE_MS = 1000,         // of a peer that accepts and then says nothing
+    UNTAKEN_MS = 1500, // a peer whose kernel takes nothing for so long is given up
+    KEEPALIVE_IDLE_S =
+        10, // a connection on which nothing comes is asked after this time,
+    KEEPALIVE_AGAIN_S = 5,  // and again,
+    KEEPALIVE_COUNT = 3,    // so often
+    RECONNECT_MS = 20,      // a restarted peer is found again soon,
+    RECONNECT_MAX_MS = 200, // without hammering one that stays away
+    HANDSHAKE_MS = 1000,    // of a peer that accepts and then says nothing
     ENDPOINT_BYTES = 64,
     LISTEN_BACKLOG = 64,
 };
@@ -189,12 +192,20 @@ static void say_cannot_bind(const char *endpoint, char *out_error, size_t error_
     }
 }
 
+/*
+ * TCP finds dead connections, not ZeroMQ's heartbeats: with these libzmq 4.3.4 aborts the
+ * process when one is due, or was received, on a connection that broke while its queue was
+ * full ("Assertion failed: !_io_error").
+ */
 static void set_common(const struct peers *peers, void *socket, const char *endpoint)
 {
     set_option(socket, ZMQ_LINGER, 0);
     set_option(socket, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
-    set_option(socket, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    set_option(socket, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
+    set_option(socket, ZMQ_TCP_MAXRT, UNTAKEN_MS);
+    set_option(socket, ZMQ_TCP_KEEPALIVE, 1);
+    set_option(socket, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S);
+    set_option(socket, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_AGAIN_S);
+    set_option(socket, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_COUNT);
     set_option(socket, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     int64_t bytes = peers->settings.frame_bytes_max;
     CHECK(zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &bytes, sizeof bytes) == 0);
