@@ -1,8 +1,19 @@
 #include "config/sentence.h"
 
+#include "base/mutant.h"
+
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+/* It may quote what somebody set: a terminal is to show that, not to obey it. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0' && !MUTANT_IS(140); text++) {
+        *text = (uint8_t)*text < 0x20 || *text == 0x7f ? '?' : *text;
+    }
+}
 
 bool sentence_set(struct sentence *sentence, const char *format, ...)
 {
@@ -10,6 +21,7 @@ bool sentence_set(struct sentence *sentence, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(sentence->text, sizeof sentence->text, format, arguments);
     va_end(arguments);
+    make_printable(sentence->text);
     return false;
 }
 
@@ -21,4 +33,5 @@ void sentence_add(struct sentence *sentence, const char *format, ...)
     (void)vsnprintf(sentence->text + used_bytes, sizeof sentence->text - used_bytes,
                     format, arguments);
     va_end(arguments);
+    make_printable(sentence->text + used_bytes);
 }
