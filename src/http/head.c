@@ -10,6 +10,7 @@
  */
 #include "http/head.h"
 
+#include "base/mutant.h"
 #include "http/text.h"
 
 enum once { ONCE, LIST };
@@ -34,6 +35,7 @@ static const struct field_rule field_rules[HEAD_FIELDS] = {
 };
 
 static bool is_whole(const struct mg_request_info *info);
+static bool has_plain_request_line(const struct mg_request_info *info);
 static bool has_space_before_colon(const struct mg_header *field);
 static bool take_field(const struct mg_header *field,
                        struct head *head,
@@ -65,6 +67,11 @@ bool head_read(const struct mg_request_info *info,
         return refuse_and_close(refusal, CS_MALFORMED,
                                 "the request does not begin with its method");
     }
+    if (!has_plain_request_line(info)) {
+        return refuse_and_close(refusal, CS_MALFORMED,
+                                "the request line is malformed: it is METHOD, target and "
+                                "version with one space in between");
+    }
     if (!is_whole(info)) {
         return refuse_and_close(
             refusal, CS_MALFORMED,
@@ -80,6 +87,10 @@ bool head_read(const struct mg_request_info *info,
         }
     }
     note_connection(out_head);
+    // A head without fields may be one whose first line civetweb could not read: white space
+    // hides the rest from is_whole(). HTTP/1.1 demands a Host anyway.
+    out_head->is_keep_alive =
+        out_head->is_keep_alive && (info->num_headers > 0 || MUTANT_IS(142));
     // Where the body ends matters even if the request is refused.
     return take_framing(out_head, is_http_1_0, refusal) &&
            take_expect(out_head, is_http_1_0, refusal) && is_offered;
@@ -87,11 +98,15 @@ bool head_read(const struct mg_request_info *info,
 
 static bool is_whole(const struct mg_request_info *info)
 {
-    const char *last = info->http_version;
-    if (info->num_headers > 0) {
-        last = info->http_headers[info->num_headers - 1].value;
+    const char *end = info->http_version + strlen(info->http_version);
+    for (int i = 0; i < info->num_headers; i++) {
+        // Between two lines there is CR LF: of a bare LF, which another party may take for
+        // a part of the line, one NUL is left.
+        if (info->http_headers[i].name != end + 2 && !MUTANT_IS(141)) {
+            return false;
+        }
+        end = info->http_headers[i].value + strlen(info->http_headers[i].value);
     }
-    const char *end = last + strlen(last);
     if (end - info->request_method > HEAD_BYTES_MAX - 4) {
         return false; // no room for the last line's end and an empty line
     }
@@ -100,6 +115,19 @@ static bool is_whole(const struct mg_request_info *info)
         return end[1] == '\0' && end[2] == '\0' && end[3] == '\0';
     }
     return end[1] == '\0' && end[2] == '\r' && end[3] == '\0';
+}
+
+// One space between method, target and version: it skips any white space, also line ends.
+static bool has_plain_request_line(const struct mg_request_info *info)
+{
+    const char *method_end = info->request_method + strlen(info->request_method);
+    const char *target = info->request_uri;
+    const char *target_end = target + strlen(target);
+    if (info->query_string != NULL) { // it stands behind the target, whose '?' is NUL now
+        target_end = info->query_string + strlen(info->query_string);
+    }
+    return target == method_end + 1 &&
+           info->http_version == target_end + 1 + strlen("HTTP/");
 }
 
 // "Content-Length : 5" is a length to civetweb and something else to others.

@@ -23,7 +23,7 @@ static void it_starts_on_a_free_port_and_stops(void **state)
     rig_start(&rig);
     assert_in_range(http_port(rig.http), 1, 65535);
     struct response response = {0};
-    rig_ask(&rig, "GET /-/version HTTP/1.1\r\n\r\n", &response);
+    rig_ask(&rig, "GET /-/version HTTP/1.1\r\nHost: x\r\n\r\n", &response);
     assert_int_equal(response.status, 200);
     response_fini(&response);
     rig_stop(&rig);
@@ -69,7 +69,7 @@ static void stopping_answers_a_request_that_waits(void **state)
     rig_start(&rig);
     rig_set_silent(&rig, true);
     int waiting = rig_connect(&rig);
-    rig_send_text(waiting, "PUT /k?timeout=60s HTTP/1.1\r\n\r\n");
+    rig_send_text(waiting, "PUT /k?timeout=60s HTTP/1.1\r\nHost: x\r\n\r\n");
     while (rig_seen_count(&rig) == 0) {
         (void)poll(NULL, 0, 1);
     }
@@ -93,7 +93,7 @@ static void stopping_does_not_wait_for_idle_clients(void **state)
     rig_start(&rig);
     struct response response = {0};
     int idle = rig_connect(&rig);
-    rig_send_text(idle, "GET /-/version HTTP/1.1\r\n\r\n");
+    rig_send_text(idle, "GET /-/version HTTP/1.1\r\nHost: x\r\n\r\n");
     rig_receive(idle, &response, true);
     int half_open = rig_connect(&rig);
     rig_send_text(half_open, "GET /-/ver");

@@ -57,7 +57,7 @@ static void expect_stored(const void *value, size_t bytes)
 static void expect_goes_on(int connection)
 {
     assert_string_equal(response_field(&response, "Connection"), "keep-alive");
-    rig_send_text(connection, "GET /-/version HTTP/1.1\r\n\r\n");
+    rig_send_text(connection, "GET /-/version HTTP/1.1\r\nHost: x\r\n\r\n");
     rig_receive(connection, &response, true);
     assert_int_equal(response.status, 200);
     (void)close(connection);

@@ -143,7 +143,9 @@ static void a_head_of_nothing_has_no_body_either(void **state)
     (void)state;
     answer_with(CS_NOT_FOUND, 9, 0);
     int connection = rig_connect(&rig);
-    rig_send_text(connection, "HEAD /k HTTP/1.1\r\n\r\nGET /k HTTP/1.1\r\n\r\n");
+    rig_send_text(
+        connection,
+        "HEAD /k HTTP/1.1\r\nHost: x\r\n\r\nGET /k HTTP/1.1\r\nHost: x\r\n\r\n");
     rig_receive(connection, &response, false);
     assert_int_equal(response.status, 404);
     expect_field("Content-Length", "10");
@@ -157,7 +159,7 @@ static void a_missing_key_is_not_found(void **state)
 {
     (void)state;
     answer_with(CS_NOT_FOUND, 33, 0);
-    ask("GET /nothing HTTP/1.1\r\n\r\n");
+    ask("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 404);
     assert_string_equal(response_text(&response), "not found\n");
     expect_field("Consens-Revision", "33");
@@ -168,7 +170,7 @@ static void a_delete_is_deleted(void **state)
 {
     (void)state;
     answer_with(CS_DELETED, 43, 0);
-    ask("DELETE /k HTTP/1.1\r\n\r\n");
+    ask("DELETE /k HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 200);
     assert_string_equal(response_text(&response), "deleted\n");
     expect_field("Consens-Revision", "43");
@@ -192,7 +194,7 @@ static void a_leader_that_is_not_known_is_not_named(void **state)
                           .item_revision = 1,
                           .leader_seat = 7};
     rig_set_reply(&rig, &reply);
-    ask("GET /k HTTP/1.1\r\n\r\n");
+    ask("GET /k HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_null(response_field(&response, "Consens-Leader"));
 }
 
@@ -204,7 +206,7 @@ static void a_local_read_says_so_with_its_lag(void **state)
                           .item_revision = 1,
                           .lag_ms = 37};
     rig_set_reply(&rig, &reply);
-    ask("GET /k?consistency=local&min-revision=12&timeout=250ms HTTP/1.1\r\n\r\n");
+    ask("GET /k?consistency=local&min-revision=12&timeout=250ms HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 200);
     expect_field("Consens-Consistency", "local");
     expect_field("Consens-Lag-Ms", "37");
@@ -226,11 +228,11 @@ static void conditions_reach_the_command(void **state)
         uint64_t revision;
     } rows[] = {
         {"PUT /k HTTP/1.1\r\nIf-None-Match: *\r\n\r\n", COMMAND_IF_ABSENT, 0},
-        {"PUT /k?if-none-match=* HTTP/1.1\r\n\r\n", COMMAND_IF_ABSENT, 0},
+        {"PUT /k?if-none-match=* HTTP/1.1\r\nHost: x\r\n\r\n", COMMAND_IF_ABSENT, 0},
         {"PUT /k HTTP/1.1\r\nIf-Match: *\r\n\r\n", COMMAND_IF_EXISTS, 0},
         {"PUT /k HTTP/1.1\r\nIf-Match: \"41\"\r\n\r\n", COMMAND_IF_REVISION, 41},
-        {"PUT /k?if-match=41 HTTP/1.1\r\n\r\n", COMMAND_IF_REVISION, 41},
-        {"PUT /k?if-match=%2242%22 HTTP/1.1\r\n\r\n", COMMAND_IF_REVISION, 42},
+        {"PUT /k?if-match=41 HTTP/1.1\r\nHost: x\r\n\r\n", COMMAND_IF_REVISION, 41},
+        {"PUT /k?if-match=%2242%22 HTTP/1.1\r\nHost: x\r\n\r\n", COMMAND_IF_REVISION, 42},
         {"DELETE /k HTTP/1.1\r\nIf-Match: \"43\"\r\n\r\n", COMMAND_IF_REVISION, 43},
     };
     answer_with(CS_UPDATED, 50, 50);
@@ -263,7 +265,7 @@ static void an_unchanged_value_is_not_sent_again(void **state)
     answer_value("value", 41);
     int connection = rig_connect(&rig);
     rig_send_text(connection, "GET /k HTTP/1.1\r\nIf-None-Match: \"7\", \"41\"\r\n\r\n"
-                              "GET /k?if-none-match=40 HTTP/1.1\r\n\r\n");
+                              "GET /k?if-none-match=40 HTTP/1.1\r\nHost: x\r\n\r\n");
     rig_receive(connection, &response, false);
     assert_int_equal(response.status, 304);
     expect_field("ETag", "\"41\"");
@@ -351,7 +353,7 @@ static void the_engines_sentence_is_passed_on(void **state)
     struct reply reply = {.status = CS_NO_QUORUM, .leader_seat = 7};
     reply.value = view_of("2 of 3 nodes are\naway", 21);
     rig_set_reply(&rig, &reply);
-    ask("GET /k HTTP/1.1\r\n\r\n");
+    ask("GET /k HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_string_equal(response_text(&response), "2 of 3 nodes are?away\n");
 }
 
@@ -373,12 +375,12 @@ static void no_answer_to_a_write_is_an_unknown_outcome(void **state)
 {
     (void)state;
     rig_set_silent(&rig, true);
-    ask("PUT /k?timeout=1ms HTTP/1.1\r\n\r\n");
+    ask("PUT /k?timeout=1ms HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 504);
-    ask("GET /k?timeout=1ms HTTP/1.1\r\n\r\n");
+    ask("GET /k?timeout=1ms HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 503);
     answer_value("late", 1);
-    ask("GET /k HTTP/1.1\r\n\r\n");
+    ask("GET /k HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 200);
 }
 
@@ -387,29 +389,29 @@ static void weaker_durability_is_named_on_every_reply(void **state)
     (void)state;
     struct reply reply = {.status = CS_CREATED, .durability = SETTINGS_INTERVAL};
     rig_set_reply(&rig, &reply);
-    ask("PUT /k HTTP/1.1\r\n\r\n");
+    ask("PUT /k HTTP/1.1\r\nHost: x\r\n\r\n");
     expect_field("Consens-Durability", "interval");
     reply.durability = SETTINGS_NONE;
     rig_set_reply(&rig, &reply);
-    ask("PUT /k HTTP/1.1\r\n\r\n");
+    ask("PUT /k HTTP/1.1\r\nHost: x\r\n\r\n");
     expect_field("Consens-Durability", "none");
 }
 
 static void the_server_tells_about_itself_in_json(void **state)
 {
     (void)state;
-    ask("GET /-/version HTTP/1.1\r\n\r\n");
+    ask("GET /-/version HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 200);
     expect_field("Content-Type", "application/json");
     assert_string_equal(response_text(&response),
                         "{\"version\":\"0.1-test\",\"node\":\"n2\"}\n");
     answer_value("{\"role\":\"leader\"}", 0);
-    ask("GET /-/status HTTP/1.1\r\n\r\n");
+    ask("GET /-/status HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_string_equal(response_text(&response), "{\"role\":\"leader\"}");
     expect_field("Content-Type", "application/json");
     assert_int_equal(rig_seen(&rig)->request.kind, REQUEST_STATUS);
     answer_with(CS_OK, 5, 0);
-    ask("GET /-/ready HTTP/1.1\r\n\r\n");
+    ask("GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 200);
     assert_string_equal(response_text(&response), "{\"ready\":true,\"node\":\"n2\"}\n");
     assert_int_equal(rig_seen(&rig)->request.kind, REQUEST_READY);
@@ -419,15 +421,15 @@ static void a_node_may_live_without_being_ready(void **state)
 {
     (void)state;
     answer_with(CS_NO_QUORUM, 0, 0);
-    ask("GET /-/ready HTTP/1.1\r\n\r\n");
+    ask("GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 503);
     expect_field("Content-Type", "application/problem+json");
     assert_non_null(strstr(response_text(&response), "\"code\":\"no_quorum\""));
-    ask("GET /-/live HTTP/1.1\r\n\r\n");
+    ask("GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 200);
     assert_string_equal(response_text(&response), "{\"live\":true,\"node\":\"n2\"}\n");
     rig_set_silent(&rig, true);
-    ask("GET /-/live?timeout=1ms HTTP/1.1\r\n\r\n");
+    ask("GET /-/live?timeout=1ms HTTP/1.1\r\nHost: x\r\n\r\n");
     assert_int_equal(response.status, 503);
 }
 
