@@ -310,6 +310,9 @@ static void advance_stream(struct monitor *monitor, const struct paxos_message *
 void spec_acceptor_judge(struct monitor *monitor)
 {
     const struct paxos_message *message = monitor->message;
+    if (message != NULL) {
+        judge_larger(monitor, message);
+    }
     switch ((enum paxos_persist_kind)monitor->step->effects->persist.kind) {
     case PAXOS_PERSIST_NONE:
     case PAXOS_PERSIST_CONFIG:
@@ -333,6 +336,5 @@ void spec_acceptor_judge(struct monitor *monitor)
     if (message->type == PAXOS_PREPARE) {
         judge_prepare(monitor, message);
     }
-    judge_larger(monitor, message);
     advance_stream(monitor, message);
 }

@@ -268,8 +268,9 @@ static void judge_taken(struct monitor *monitor)
     EXPECT(monitor, RULE_A7, open == 1 || bytes <= settings->window_bytes,
            "%llu bytes are not decided, the window has %llu", ull(bytes),
            ull(settings->window_bytes));
-    if (leading->has_began_time && log->length >= 2 &&
-        spec_log_knows(log, log->length - 2)) {
+    // The log time of what left memory before this life is not known.
+    bool has_last = log->length - 1 > log->base || log->length == 1;
+    if (leading->has_began_time && has_last) {
         uint64_t time_ms = leading->began_time_ms + event->now_ms - leading->began_ms;
         uint64_t least_ms = spec_log_at(log, log->length - 1)->time_ms;
         uint64_t right_ms = time_ms > least_ms ? time_ms : least_ms;

@@ -81,6 +81,10 @@ void paxos_rig_start(struct paxos_rig *rig)
     CHECK(rig->memory != NULL);
     memset(rig->memory, 0xa5, bytes); // nothing may rely on zeros
     rig->core = paxos_init(rig->memory, &rig->settings, &rig->recovered);
+    rig->view = paxos_view_of(rig->core);
+    if (rig->watch != NULL) {
+        rig->watch(rig->watch_context, NULL);
+    }
     struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
     paxos_rig_step(rig, &tick);
 }
@@ -153,6 +157,9 @@ void paxos_rig_step(struct paxos_rig *rig, const struct paxos_event *event)
     now.now_ms = rig->now_ms;
     paxos_step(rig->core, &now, &rig->effects);
     rig->view = paxos_view_of(rig->core);
+    if (rig->watch != NULL) {
+        rig->watch(rig->watch_context, &now);
+    }
 }
 
 void paxos_rig_receive(struct paxos_rig *rig, const struct paxos_message *message)

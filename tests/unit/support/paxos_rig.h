@@ -23,6 +23,9 @@ struct paxos_rig {
     uint64_t now_ms;
     uint64_t block;
     struct paxos_entry entries[RIG_ENTRIES]; // of the message under way
+    // Who watches each step, or NULL; event NULL: the core has just been made.
+    void (*watch)(void *context, const struct paxos_event *event);
+    void *watch_context;
 };
 
 /* Settings and a disk as C8 leaves it; a test may change both before the start. */
