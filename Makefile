@@ -91,6 +91,7 @@ PROGRAM   := $(if $(MAIN_OBJECT),$(B)/consens)
 SIM       := $(if $(SIM_OBJECTS),$(B)/sim)
 SCENARIOS := $(if $(SCENARIO_OBJECTS),$(B)/scenarios)
 LINCHECK  := $(if $(LINCHECK_MAIN),$(B)/lincheck)
+MONITOR   := $(if $(MONITOR_OBJECTS),$(B)/monitor)
 TESTS     := $(TEST_OBJECTS:.o=)
 FUZZ_TARGETS := $(patsubst $(B)/tests/fuzz/fuzz_%.o,$(B)/fuzz/%, \
     $(filter $(B)/tests/fuzz/fuzz_%,$(FUZZ_OBJECTS)))
@@ -111,8 +112,8 @@ C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest, \
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: FORCE help all programs deps deps-check run demo test scenarios scenarios-rewrite \
-    sim lincheck mutants mutants-quick system chaos load bench asan tsan tsan-system cov fmt reformat \
-    layers purity tidy lint clang-tidy cppcheck check clean install
+    sim lincheck mutants mutants-quick monitor-mutants system chaos load bench asan tsan tsan-system cov \
+    fmt reformat layers purity tidy lint clang-tidy cppcheck check clean install
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -126,7 +127,7 @@ else
 all: $(PROGRAM)
 endif
 
-programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LINCHECK) $(CHAOS) $(LOADTESTS) ## build all there is
+programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LINCHECK) $(MONITOR) $(CHAOS) $(LOADTESTS) ## build all there is
 
 # Rewritten only when the command changes, so that other flags rebuild the objects.
 $(B)/flags: FORCE
@@ -155,9 +156,10 @@ $(LIBRARY) $(SUPPORT):
 $(B)/consens: $(MAIN_OBJECT) $(LIBRARY)
 $(B)/sim: $(PROBED_OBJECTS) $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
 $(B)/scenarios: $(SCENARIO_OBJECTS) $(SUPPORT) $(LIBRARY)
+$(B)/monitor: $(B)/tests/monitor/main.o $(SUPPORT) $(LIBRARY)
 $(B)/lincheck: $(LINCHECK_MAIN) $(SUPPORT) $(LIBRARY)
 $(LOADTESTS): $(B)/loadtest-%: $(B)/loadtest/%.o $(LIBRARY)
-$(B)/consens $(B)/sim $(B)/scenarios $(B)/lincheck $(LOADTESTS):
+$(B)/consens $(B)/sim $(B)/scenarios $(B)/lincheck $(B)/monitor $(LOADTESTS):
 	@echo "LINK $@"
 	@$(LINK) -o $@ $^ $(LIBS)
 
@@ -260,7 +262,10 @@ mutants: $(SIM) $(SCENARIOS) $(TESTS) ## plant each mistake of tests/mutants.txt
 mutants-quick: $(SIM) $(SCENARIOS) $(TESTS) ## those that die at once, and a seventh of the rest
 	@tests/tools/mutants.sh quick
 
-system: all ## real processes: kill, cut off, restart
+monitor-mutants: $(SIM) ## mistakes that tests/monitor must find, with no other judge
+	@MUTANT_TABLE=tests/monitor/mutants.txt tests/tools/mutants.sh
+
+system: all $(MONITOR) ## real processes: kill, cut off, restart
 	@tests/tools/each.sh $(SYSTEM_TESTS)
 
 MINUTES ?= 10

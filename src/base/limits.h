@@ -30,6 +30,7 @@ enum {
     LIMIT_REQUEST_BYTES_WAITING = 64 * 1024 * 1024, // their bytes; past it 429
     LIMIT_HTTP_THREADS = 4096,
     LIMIT_PEER_QUEUE_MESSAGES = 2000, // ZeroMQ high-water mark to and from one peer
+    LIMIT_STEP_TRACE_BYTES = 1024 * 1024 * 1024, // of one life (CONSENS_TRACE)
 };
 
 _Static_assert(LIMIT_RING_ENTRIES >= 4 * LIMIT_WINDOW_ENTRIES,

@@ -31,6 +31,8 @@ static bool apply_flag(const char *path,
                        struct sentence *out_error);
 static bool
 parse_join(const char *text, struct settings *settings, struct sentence *out_error);
+static bool
+parse_step_trace(const char *text, struct settings *settings, struct sentence *out_error);
 static void choose_directory(const struct settings_source *source,
                              struct settings *settings);
 
@@ -43,6 +45,7 @@ void settings_source_from_environment(struct settings_source *out_source)
         .port = variable("PORT"),
         .join = variable("JOIN"),
         .data = variable("CONSENS_DATA"),
+        .step_trace = variable("CONSENS_TRACE"),
     };
 }
 
@@ -131,7 +134,8 @@ static bool apply_flags(const struct settings_source *source,
                       settings, out_error) &&
            apply_flag("server/log/level", source->log_level, "--log-level", settings,
                       out_error) &&
-           parse_join(source->join, settings, out_error);
+           parse_join(source->join, settings, out_error) &&
+           parse_step_trace(source->step_trace, settings, out_error);
 }
 
 static bool apply_flag(const char *path,
@@ -161,6 +165,23 @@ parse_join(const char *text, struct settings *settings, struct sentence *out_err
             text);
     }
     settings->is_join = true;
+    return true;
+}
+
+static bool
+parse_step_trace(const char *text, struct settings *settings, struct sentence *out_error)
+{
+    if (text == NULL) {
+        return true;
+    }
+    if (strlen(text) >= sizeof settings->step_trace) {
+        return sentence_set(
+            out_error,
+            "CONSENS_TRACE is not usable: give a file name of at most %zu "
+            "characters",
+            sizeof settings->step_trace - 1);
+    }
+    memcpy(settings->step_trace, text, strlen(text) + 1);
     return true;
 }
 

@@ -46,7 +46,8 @@ struct settings {
     uint64_t log_segment_bytes;
     uint64_t limit_value_bytes;
     uint32_t heartbeat_ms;
-    uint32_t log_level; // enum log_level
+    uint32_t log_level;    // enum log_level
+    char step_trace[1024]; // experiments: file that gets each step of the core; "": none
 };
 
 struct settings_source {
@@ -58,6 +59,7 @@ struct settings_source {
     const char *data;       // --data / CONSENS_DATA, or NULL
     const char *durability; // --durability, or NULL
     const char *log_level;  // --log-level, or NULL
+    const char *step_trace; // CONSENS_TRACE, or NULL
     bool is_any_node;       // without `node`, take the first: nothing is started
 };
 

@@ -10,6 +10,7 @@
 #include "base/poll_set.h"
 #include "config/settings.h"
 #include "engine/replica.h"
+#include "engine/step_trace.h"
 #include "handoff/handoff.h"
 #include "peers/peers.h"
 #include "wal/thread.h"
@@ -45,7 +46,8 @@ struct engine {
     struct wal_thread *wal_thread;
     struct wal_recovery recovery;
     struct replica *replica;
-    struct peers *peers; // NULL: one node alone
+    struct step_trace *step_trace; // NULL: none (experiments)
+    struct peers *peers;           // NULL: one node alone
     struct handoff_server *handoff;
     struct engine_input input; // filled in by the engine's thread
     int wake_fd;               // eventfd: engine_ask_stop()

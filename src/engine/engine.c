@@ -2,9 +2,11 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "engine/boot.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -18,6 +20,7 @@ enum {
     HALT_TEXT_BYTES = 1024,
 };
 
+static bool open_step_trace(struct engine *engine, struct boot_error *error);
 static struct replica_ports ports_of(struct engine *engine);
 static void *run(void *context);
 
@@ -38,8 +41,9 @@ struct engine *engine_open(void *zmq_context,
     }
     engine->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     CHECK(engine->wake_fd >= 0);
+    bool is_traced = open_step_trace(engine, &error);
     struct replica_ports ports = ports_of(engine);
-    bool is_open = boot_open_log(engine, &error) &&
+    bool is_open = is_traced && boot_open_log(engine, &error) &&
                    boot_replay(engine, &ports, version, &error) &&
                    boot_connect(engine, zmq_context, &error);
     *out_exit_code = error.exit_code;
@@ -89,6 +93,7 @@ void engine_close(struct engine **engine_slot)
     handoff_server_close(&engine->handoff);
     peers_close(&engine->peers);
     replica_destroy(&engine->replica);
+    step_trace_close(&engine->step_trace);
     if (engine->has_files) {
         files_close_directory(&engine->files);
     }
@@ -142,8 +147,50 @@ static void trace(void *context, const struct paxos_trace *trace)
              trace->ballot.node, (unsigned long long)trace->slot, peer);
 }
 
+static void step_begun(void *context,
+                       const struct paxos_settings *settings,
+                       const struct paxos_recovered *recovered,
+                       const struct paxos_core *core)
+{
+    const struct engine *engine = context;
+    step_trace_begin(engine->step_trace, settings, recovered, core);
+}
+
+static void stepped(void *context,
+                    const struct paxos_core *core,
+                    const struct paxos_event *event,
+                    const struct paxos_effects *effects,
+                    const struct paxos_view *view)
+{
+    const struct engine *engine = context;
+    step_trace_add(engine->step_trace, core, event, effects, view);
+}
+
+static bool open_step_trace(struct engine *engine, struct boot_error *error)
+{
+    const char *path = engine->settings->step_trace;
+    if (path[0] == '\0') {
+        return true;
+    }
+    engine->step_trace = step_trace_open(path, LIMIT_STEP_TRACE_BYTES);
+    if (engine->step_trace == NULL) {
+        error->exit_code = ENGINE_EXIT_DIRECTORY;
+        (void)snprintf(
+            error->text, error->text_bytes,
+            "cannot write CONSENS_TRACE=%s: %s; name another file, or unset it", path,
+            strerror(errno));
+        return false;
+    }
+    log_line(LOG_LEVEL_WARN,
+             "event=step_trace file=%s meaning=\"each step is written to "
+             "a file, for experiments; it is slower\"",
+             path);
+    return true;
+}
+
 static struct replica_ports ports_of(struct engine *engine)
 {
+    bool is_traced = engine->step_trace != NULL;
     struct replica_ports ports = {
         .context = engine,
         .send_peer = send_peer,
@@ -151,6 +198,8 @@ static struct replica_ports ports_of(struct engine *engine)
         .read_log = read_log,
         .answer = answer,
         .trace = trace,
+        .begun = is_traced ? step_begun : NULL,
+        .stepped = is_traced ? stepped : NULL,
     };
     return ports;
 }

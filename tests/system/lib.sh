@@ -10,7 +10,7 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/consens-system.XXXXXX")
 passed=0
 failed=0
 declare -a ports=() pids=() helpers=()
-unset CLUSTER PORT JOIN CONSENS_CONFIG CONSENS_NODE CONSENS_DATA
+unset CLUSTER PORT JOIN CONSENS_CONFIG CONSENS_NODE CONSENS_DATA CONSENS_TRACE
 
 finish() {
     local pid

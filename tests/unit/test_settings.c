@@ -171,13 +171,33 @@ static void a_short_buffer_cuts_the_sentence(void **state)
     assert_memory_equal(&settings, &before, sizeof before); // untouched on an error
 }
 
+static void step_trace_is_off_unless_a_file_is_named(void **state)
+{
+    (void)state;
+    char name[1025];
+    struct settings_source source = {0};
+    assert_int_equal(settings_load(&source, &settings, error, sizeof error), 0);
+    assert_string_equal(settings.step_trace, "");
+    memset(name, 'x', sizeof name);
+    name[1023] = '\0';
+    source.step_trace = name;
+    assert_int_equal(settings_load(&source, &settings, error, sizeof error), 0);
+    assert_string_equal(settings.step_trace, name);
+    name[1023] = 'x';
+    name[1024] = '\0';
+    assert_int_equal(settings_load(&source, &settings, error, sizeof error), 2);
+    assert_string_equal(error, "CONSENS_TRACE is not usable: give a file name of at most "
+                               "1023 characters");
+}
+
 static void variables_are_read_and_empty_ones_are_not_set(void **state)
 {
     (void)state;
     struct settings_source source = {0};
     static const char *const NAMES[] = {"CONSENS_CONFIG", "CONSENS_NODE", "CLUSTER",
-                                        "PORT",           "JOIN",         "CONSENS_DATA"};
-    for (size_t i = 0; i < 6; i++) {
+                                        "PORT",           "JOIN",         "CONSENS_DATA",
+                                        "CONSENS_TRACE"};
+    for (size_t i = 0; i < 7; i++) {
         assert_int_equal(setenv(NAMES[i], NAMES[i], 1), 0);
     }
     settings_source_from_environment(&source);
@@ -187,9 +207,10 @@ static void variables_are_read_and_empty_ones_are_not_set(void **state)
     assert_string_equal(source.port, "PORT");
     assert_string_equal(source.join, "JOIN");
     assert_string_equal(source.data, "CONSENS_DATA");
+    assert_string_equal(source.step_trace, "CONSENS_TRACE");
     assert_null(source.durability);
     assert_null(source.log_level);
-    for (size_t i = 0; i < 6; i++) {
+    for (size_t i = 0; i < 7; i++) {
         assert_int_equal(setenv(NAMES[i], "", 1), 0);
     }
     settings_source_from_environment(&source);
@@ -199,6 +220,7 @@ static void variables_are_read_and_empty_ones_are_not_set(void **state)
     assert_null(source.port);
     assert_null(source.join);
     assert_null(source.data);
+    assert_null(source.step_trace);
 }
 
 int main(void)
@@ -213,6 +235,7 @@ int main(void)
         cmocka_unit_test(join_is_true_or_false_and_needs_others),
         cmocka_unit_test(errors_of_the_file_come_with_its_name),
         cmocka_unit_test(a_short_buffer_cuts_the_sentence),
+        cmocka_unit_test(step_trace_is_off_unless_a_file_is_named),
         cmocka_unit_test(variables_are_read_and_empty_ones_are_not_set),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
