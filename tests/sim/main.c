@@ -64,8 +64,8 @@ static const char usage[] =
     "  --damage         what lies on disks rots, too\n"
     "  --until-failure  stop at the first seed that fails (also --stop-at-first)\n"
     "  --stats          at the end, how often each thing happened\n"
-    "  --judge monitor  let the monitor of each step judge, and nobody else\n"
     "  --tally          the same, and what rules were come through, for the script\n"
+    "  --monitor-alone  only what the monitor of each step finds is a failure\n"
     "  --shrink S       make failing seed S smaller, at most --seconds T (60)\n"
     "To leave something out of a seed's world:\n"
     "  --nodes N --clients N --operations N    fewer of them\n"
@@ -136,6 +136,8 @@ static bool parse_flag(struct options *options, const char *name)
         options->swarm.has_damage = true;
     } else if (strcmp(name, "--stats") == 0) {
         options->prints_stats = true;
+    } else if (strcmp(name, "--monitor-alone") == 0) {
+        options->is_monitor_alone = true;
     } else if (strcmp(name, "--tally") == 0) {
         options->prints_tally = true;
     } else if (strcmp(name, "--until-failure") == 0 ||
@@ -152,10 +154,6 @@ static bool parse_value(struct options *options, const char *name, const char *t
     uint64_t number = 0;
     if (variant_parse(&options->variant, name, text)) {
         return true;
-    }
-    if (strcmp(name, "--judge") == 0) {
-        options->is_monitor_alone = text != NULL && strcmp(text, "monitor") == 0;
-        return options->is_monitor_alone;
     }
     if (text == NULL || !parse_number(text, &number)) {
         return false;

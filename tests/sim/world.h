@@ -366,7 +366,7 @@ struct world {
     uint64_t event_count;
     uint64_t hash; // of all events and effects so far
     bool is_tracing;
-    bool is_monitor_alone; // no other judge is heard: `--judge monitor`
+    bool is_monitor_alone; // no other judge is heard: `--monitor-alone`
     struct random net_random;
     struct random work_random;
     struct random fault_random;

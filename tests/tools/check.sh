@@ -65,6 +65,7 @@ step unit-asan counts "${make[@]}" VARIANT=asan test
 step scenarios-asan counts "${make[@]}" VARIANT=asan scenarios
 step sim-asan counts "${make[@]}" VARIANT=asan SEEDS="$asan_seeds" sim
 step mutants counts "${make[@]}" mutants-quick
+step monitor-mutants counts "${make[@]}" monitor-mutants
 step shrink counts "$tools/shrink.sh" 4 19
 step system counts "${make[@]}" system
 step chaos counts "${make[@]}" MINUTES=2 SEED="${CHAOS_SEED:-1}" chaos
