@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "engine/boot.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -175,10 +174,10 @@ static bool open_step_trace(struct engine *engine, struct boot_error *error)
     engine->step_trace = step_trace_open(path, LIMIT_STEP_TRACE_BYTES);
     if (engine->step_trace == NULL) {
         error->exit_code = ENGINE_EXIT_DIRECTORY;
-        (void)snprintf(
-            error->text, error->text_bytes,
-            "cannot write CONSENS_TRACE=%s: %s; name another file, or unset it", path,
-            strerror(errno));
+        (void)snprintf(error->text, error->text_bytes,
+                       "cannot write CONSENS_TRACE=%s; name a file that can be written, "
+                       "or unset it",
+                       path);
         return false;
     }
     log_line(LOG_LEVEL_WARN,
