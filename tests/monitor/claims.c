@@ -246,14 +246,20 @@ static void judge_accept(struct monitor *monitor, const struct sent *sent)
     struct model_peer *peer = &leading->peers[message->to];
     judge_leader(monitor, sent);
     judge_run(monitor, sent, accept->previous, accept->previous_chain, accept->decided);
+    bool is_probe = message->entry_count == 0 && is_bent(monitor, BUGGIFY_PROBE_AT_ONCE);
+    bool is_few = is_bent(monitor, BUGGIFY_MESSAGES_FEW);
     EXPECT(monitor, RULE_A1,
-           accept->stream == peer->stream &&
-               (accept->sequence == peer->sequence + 1 ||
-                (accept->sequence == peer->sequence && message->entry_count == 0)),
+           is_few || is_probe ||
+               (accept->stream == peer->stream &&
+                (accept->sequence == peer->sequence + 1 ||
+                 (accept->sequence == peer->sequence && message->entry_count == 0))),
            "Accept number %llu of stream %llu comes after number %llu of %llu",
            ull(accept->sequence), ull(accept->stream), ull(peer->sequence),
            ull(peer->stream));
-    peer->sequence = accept->sequence;
+    if (accept->stream == peer->stream || is_few) { // else a probe, before its stream
+        peer->stream = accept->stream;
+        peer->sequence = accept->sequence;
+    }
     if (accept->read_round > leading->round_sent) {
         leading->round_sent = accept->read_round;
     }
@@ -418,7 +424,8 @@ static void judge_handover(struct monitor *monitor, const struct sent *sent)
            message->to, target, paxos_role_name(monitor->view.role));
     if (is_peer) {
         EXPECT(monitor, RULE_E8,
-               monitor->leading.peers[target].acked == monitor->log.length,
+               monitor->leading.peers[target].acked == monitor->log.length ||
+                   is_bent(monitor, BUGGIFY_HANDOVER_EARLY),
                "Handover to n%u, which has %llu of %llu slots", target,
                ull(monitor->leading.peers[target].acked), ull(monitor->log.length));
     }

@@ -177,8 +177,9 @@ static void judge_wish(struct monitor *monitor, struct paxos_ballot leader)
     // Rounds of a node alone cannot be seen.
     bool is_alone = monitor->settings.member_count == 1;
     EXPECT(monitor, RULE_E4,
-           is_alone ||
-               (!is_happy && election->grace_least == 0 && election->unhappy_most >= 1),
+           is_alone || (!is_happy && election->grace_least == 0 &&
+                        (election->unhappy_most >= 1 ||
+                         is_bent(monitor, BUGGIFY_TAKE_OVER_EAGER))),
            "takes over: happy %d in this round, unhappy in %u before it, %u of grace",
            is_happy, election->unhappy_most, election->grace_least);
 }
@@ -200,6 +201,7 @@ judge_ballot(struct monitor *monitor, struct paxos_ballot leader, bool is_round)
         }
     }
     most = is_round ? least : most;
+    most.round += is_bent(monitor, BUGGIFY_BALLOT_JUMPS) ? 1000 : 0;
     EXPECT(monitor, RULE_E4, drawn.round > least.round && drawn.round <= most.round + 1,
            "draws round %u, expected %u to %u", drawn.round, least.round + 1,
            most.round + 1);
@@ -308,11 +310,29 @@ static void note_promise(struct monitor *monitor)
         election->leader = promised;
         election->unhappy_least = 0;
         election->unhappy_most = 0;
-        election->grace_least = 2;
+        bool has_grace = !is_bent(monitor, BUGGIFY_NO_GRACE);
+        election->grace_least = has_grace ? 2 : 0;
         election->grace_most = 2;
-        EXPECT(monitor, RULE_P1, monitor->step->view->happy,
+        EXPECT(monitor, RULE_P1, monitor->step->view->happy || !has_grace,
                "unhappy with the ballot it has just promised");
     }
+}
+
+static void follow_unseen(struct monitor *monitor)
+{
+    struct model_election *election = &monitor->election;
+    struct paxos_ballot before = monitor->view.promised;
+    struct paxos_ballot after = monitor->step->view->promised;
+    if (spec_election_takes_over(monitor)) {
+        EXPECT(monitor, RULE_E4,
+               after.round > before.round && after.round > election->my_ballot.round &&
+                   after.node == monitor->config.node[monitor->settings.seat],
+               "draws ballot %s after %s", spec_ballot(after), spec_ballot(before));
+        election->my_ballot = after;
+        election->was_nacked = false;
+        monitor->candidacy = (struct model_candidacy){0};
+    }
+    election->leader = monitor->step->view->leader;
 }
 
 void spec_election_judge(struct monitor *monitor)
@@ -323,6 +343,11 @@ void spec_election_judge(struct monitor *monitor)
     bool takes_over = spec_election_takes_over(monitor);
     bool is_round = round != 0 || (monitor->settings.member_count == 1 &&
                                    monitor->step->event->type == PAXOS_EVENT_TICK);
+    if (is_bent(monitor, BUGGIFY_MESSAGES_FEW)) {
+        // A round whose HEARTBEATs are all lost cannot be seen: ballots alone are judged.
+        follow_unseen(monitor);
+        return;
+    }
     if (!takes_over) {
         note_promise(monitor);
     }

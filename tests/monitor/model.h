@@ -16,6 +16,7 @@
 #ifndef CONSENS_TESTS_MONITOR_MODEL_H
 #define CONSENS_TESTS_MONITOR_MODEL_H
 
+#include "base/buggify.h"
 #include "monitor/monitor.h"
 
 enum { STREAMS_MAX = 8, ASKED_MAX = 32 };
@@ -161,6 +162,7 @@ struct monitor {
     struct paxos_settings settings;
     uint32_t quorum_promise;
     uint32_t quorum_accept;
+    uint64_t points; // base/buggify.h: those that were on in this life
     struct paxos_config config;
     struct paxos_view view; // before the step
     struct model_log log;
@@ -314,6 +316,12 @@ static inline uint32_t mask_count(uint32_t mask)
         count++;
     }
     return count;
+}
+
+/* Was this point on in this life? Then the rule it bends is not judged. */
+static inline bool is_bent(const struct monitor *monitor, enum buggify_point point)
+{
+    return (monitor->points >> point & 1) != 0;
 }
 
 static inline unsigned long long ull(uint64_t number)

@@ -45,6 +45,7 @@ void monitor_begin(struct monitor *monitor,
     monitor->quorum_promise = paxos_quorum_promise(settings->member_count);
     monitor->quorum_accept = paxos_quorum_accept(settings->member_count);
     monitor->config = recovered->config;
+    monitor->points = 0;
     monitor->tally.lives++;
     spec_log_begin(monitor, recovered);
     spec_identity_begin(monitor, recovered);
@@ -112,6 +113,7 @@ bool monitor_judge(struct monitor *monitor, const struct monitor_step *step)
     monitor->promised =
         spec_election_takes_over(monitor) ? monitor->view.promised : step->view->promised;
     monitor->step_number++;
+    monitor->points |= monitor->settings.buggify == NULL ? 0 : *monitor->settings.buggify;
     count(&monitor->tally, step->event);
     receive(monitor);
     spec_acceptor_note(monitor);

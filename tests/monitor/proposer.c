@@ -293,6 +293,7 @@ static void judge_refused(struct monitor *monitor)
     if (effects->refusal == PAXOS_REFUSED_WINDOW_FULL) {
         EXPECT(monitor, RULE_A7,
                open >= monitor->settings.window_entries ||
+                   (open > 0 && is_bent(monitor, BUGGIFY_WINDOW_ONE)) ||
                    (open > 0 && bytes > monitor->settings.window_bytes),
                "says the window is full: %llu of %u slots, with it %llu of %llu bytes",
                ull(open), monitor->settings.window_entries, ull(bytes),
@@ -333,6 +334,10 @@ static cs_slot voted(const struct monitor *monitor, bool in_stream)
             bool is_durable =
                 ballot_equal(monitor->disk.accepted, monitor->view.promised);
             vote = is_durable ? monitor->disk.length : 0;
+            // The node may know less of its disk than is so.
+            bool is_unsure =
+                is_bent(monitor, BUGGIFY_MARKS_FEW) && monitor->records.count > 0;
+            vote = in_stream && is_unsure ? 0 : vote;
         }
         uint32_t at = i; // sorted, the largest first
         for (; at > 0 && votes[at - 1] < vote; at--) {

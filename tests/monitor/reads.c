@@ -64,6 +64,20 @@ find_asked(const struct monitor *monitor, uint32_t seat, const struct paxos_read
     return NULL;
 }
 
+/* Older than all the questions that are kept: it cannot be judged. */
+static bool
+is_forgotten(const struct monitor *monitor, uint32_t seat, const struct paxos_read *read)
+{
+    for (uint32_t i = 0; i < ASKED_MAX; i++) {
+        const struct model_asked *asked = &monitor->reads.asked[seat][i];
+        if (asked->boot < read->boot ||
+            (asked->boot == read->boot && asked->counter <= read->counter)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* What came: own reads, and those of other nodes. */
 void spec_reads_note(struct monitor *monitor)
 {
@@ -125,6 +139,9 @@ void spec_reads_judge_reply(struct monitor *monitor, const struct paxos_message 
 {
     const struct paxos_read *reply = &message->read;
     const struct model_asked *asked = find_asked(monitor, message->to, reply);
+    if (asked == NULL && is_forgotten(monitor, message->to, reply)) {
+        return;
+    }
     EXPECT(monitor, RULE_2_9, asked != NULL, "answers read %llu.%llu that nobody asked",
            ull(reply->boot), ull(reply->counter));
     if (asked != NULL) {

@@ -69,6 +69,7 @@ replay_begin(struct monitor *monitor, struct cursor *cursor, struct replay_resul
         return false;
     }
     take(cursor, &settings, sizeof settings);
+    settings.buggify = NULL; // no build but the simulator's looks at it
     take(cursor, &recovered, sizeof recovered);
     struct paxos_entry *tail = take_array(cursor, life.tail_count, sizeof *tail);
     take(cursor, &view, sizeof view);
