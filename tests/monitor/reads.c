@@ -64,18 +64,19 @@ find_asked(const struct monitor *monitor, uint32_t seat, const struct paxos_read
     return NULL;
 }
 
-/* Older than all the questions that are kept: it cannot be judged. */
+/* So old a question that it may have left the ring: its answer cannot be judged. */
 static bool
 is_forgotten(const struct monitor *monitor, uint32_t seat, const struct paxos_read *read)
 {
     for (uint32_t i = 0; i < ASKED_MAX; i++) {
         const struct model_asked *asked = &monitor->reads.asked[seat][i];
-        if (asked->boot < read->boot ||
-            (asked->boot == read->boot && asked->counter <= read->counter)) {
-            return false;
+        if (asked->boot > read->boot ||
+            (asked->boot == read->boot &&
+             asked->counter > read->counter + ASKED_MAX / 2)) {
+            return true;
         }
     }
-    return true;
+    return false;
 }
 
 /* What came: own reads, and those of other nodes. */
