@@ -181,7 +181,7 @@ struct paxos_heartbeat_reply {
     uint32_t happy;
     uint32_t gated;
     uint32_t disk_us; // median of recent syncs; UINT32_MAX: unfit to lead
-    uint32_t unused;
+    uint32_t faulty;  // slots of unknown identity: it does not vote (P5); gated, too
 };
 
 struct paxos_prepare {
@@ -196,6 +196,8 @@ struct paxos_promise {
     struct paxos_digest length_chain;
     cs_slot decided;
     struct paxos_digest decided_chain;
+    uint32_t faulty; // 1: no vote (P5): nothing is said but `decided`
+    uint32_t unused;
 };
 
 struct paxos_nack {
@@ -245,6 +247,9 @@ struct paxos_read {   // READ and READ_REPLY
 struct paxos_fetch {
     cs_slot first;
     cs_slot last;
+    uint32_t for_repair; // 1: whatever is durable there, decided or not; if there is no
+                         // `first`, an answer without entries
+    uint32_t unused;
 };
 
 struct paxos_entries {
@@ -308,6 +313,8 @@ enum paxos_event_type {
     PAXOS_EVENT_DISK_SLOW, // a sync is in flight since `sync_us`
     PAXOS_EVENT_DISK_ROOM, // `has_room`: growing writes fit on the disk, or no longer do
     PAXOS_EVENT_RESIGN,    // hand leadership over if held (SIGTERM); stop competing
+    PAXOS_EVENT_BEHIND,    // `is_behind`: the state machine waits for slots that are lost
+                           // on disk; the node votes and acks, but must not lead (E5)
 };
 
 struct paxos_event {
@@ -319,6 +326,7 @@ struct paxos_event {
     uint64_t sync_us;
     uint32_t has_room;
     struct paxos_entry entry;
+    bool is_behind;
     uint32_t waiting_seats; // PROPOSE: mask of seats to tell at once when it is decided
     const struct paxos_message *message;
 };
@@ -334,6 +342,9 @@ enum paxos_persist_kind {
     PAXOS_PERSIST_FETCHED, // decided entries replace what stood at first_slot and after;
                            // `accepted` is unchanged (A8)
     PAXOS_PERSIST_CONFIG,  // paxos_config_of() changed. Superblock too.
+    PAXOS_PERSIST_REPAIR, // entries whose bytes the disk had lost, written anew: ballots,
+                          // length and chain of the log stay as they are (P5)
+    PAXOS_PERSIST_NOTE,   // watermarks only (G3); the caller's own, without a token
 };
 
 struct paxos_persist {
@@ -361,6 +372,7 @@ enum paxos_halt {
     PAXOS_HALT_AMNESIA,  // this disk went back in time (G2)
     PAXOS_HALT_TWIN,     // two processes live on copies of one directory (G4)
     PAXOS_HALT_WIPED,    // no past here, but the others have one (C8)
+    PAXOS_HALT_LOST,     // slots that may have been chosen exist nowhere any more (P4)
 };
 
 enum paxos_trace_kind {     // role changes and the like, for logs and scenarios
@@ -376,6 +388,10 @@ enum paxos_trace_kind {     // role changes and the like, for logs and scenarios
     PAXOS_TRACE_OVERTAKEN, // proposer gave ballot up (P2, A2)
     PAXOS_TRACE_HANDOVER,  // peer = target
     PAXOS_TRACE_NACKED,    // ballot
+    PAXOS_TRACE_FAULTY,    // slot = first of unknown identity: this node does not vote
+    PAXOS_TRACE_REPAIRED,  // slot = up to where they are known now
+    PAXOS_TRACE_WHOLE,     // slot = length: it votes again
+    PAXOS_TRACE_DAMAGED,   // the caller's: slot = first of a decided run lost on disk
 };
 
 struct paxos_trace {
@@ -389,8 +405,10 @@ struct paxos_serve {
     bool wanted;
     uint32_t to;
     struct paxos_ballot ballot; // goes into the ENTRIES message
+    uint32_t for_repair; // 1: if the log has lost `first`, send ENTRIES without any
     cs_slot first;
-    cs_slot last; // <= length; send as many from `first` as fit one message
+    cs_slot last; // send as many from `first` as fit one message. <= length; or both are
+                  // above it, and at most held: on disk only
 };
 
 struct paxos_effects {
@@ -403,6 +421,7 @@ struct paxos_effects {
     struct paxos_message messages_now[PAXOS_MESSAGES_MAX];
     struct paxos_message messages_after_sync[PAXOS_MESSAGES_MAX];
     cs_slot decided;         // always set
+    bool has_entries;        // a member sent decided entries (ENTRIES without a ballot)
     uint64_t read_id;        // READ: the number this read got
     uint64_t read_ready_id;  // reads numbered <= this are confirmed ...
     cs_slot read_ready_slot; // ... at this slot
@@ -451,8 +470,12 @@ struct paxos_recovered {
     uint64_t token; // last token used; the next record gets token + 1
     cs_slot base;   // tail holds slots base+1 .. length; base < decided,
                     // or 0 if nothing is decided (base's log time is lost)
-    struct paxos_digest base_chain; // chain(base)
-    const struct paxos_entry *tail; // with chains; at most ring_entries
+    struct paxos_digest base_chain;   // chain(base)
+    struct paxos_digest length_chain; // chain(length)
+    uint32_t tail_count;              // at most ring_entries
+    const struct paxos_entry *tail;   // the entries after base that are known, in order,
+                                      // with chains. Slots missing among them: their
+                                      // identity is unknown (P5); all are > decided
     struct paxos_watermark watermarks[PAXOS_MEMBERS_MAX];
 };
 
@@ -480,6 +503,9 @@ struct paxos_view {
                          // through a leader that hears one
     uint32_t heard_mask; // seats heard in those rounds, self included
     bool happy;
+    cs_slot faulty_first; // slots of unknown identity, the first run of them; 0: none
+    cs_slot faulty_last;
+    cs_slot held; // >= length: slots that may be on disk, known here or not
     uint64_t next_tick_ms;
     uint64_t last_token; // of the newest persist record
     uint64_t durable_token;

@@ -7,7 +7,8 @@
 
 void apply_decided(struct replica *replica, cs_slot decided)
 {
-    while (replica->applied < decided) {
+    // Below base the log is read from disk first: mend.c.
+    while (replica->applied < decided && !mend_is_behind(replica)) {
         const struct paxos_entry *entry =
             paxos_entry_at(replica->core, replica->applied + 1);
         struct cs_view payload = bodies_get(&replica->bodies, entry);

@@ -69,6 +69,45 @@ static void make_parent(const struct settings *settings)
     }
 }
 
+/* What was damaged, and which slots that costs: once, at start. */
+static void log_damage(const struct engine *engine)
+{
+    size_t count = 0;
+    const struct wal_damage *damages = wal_damages(engine->wal, &count);
+    for (size_t i = 0; i < count; i++) {
+        log_line(LOG_LEVEL_WARN,
+                 "event=log_damaged file=log-%010llu offset=%llu first_block=%llu "
+                 "last_block=%llu",
+                 (unsigned long long)damages[i].segment,
+                 (unsigned long long)damages[i].from_bytes,
+                 (unsigned long long)damages[i].first_block,
+                 (unsigned long long)damages[i].last_block);
+    }
+    const struct wal_fault *faults = wal_faults(engine->wal, &count);
+    for (size_t i = 0; i < count; i++) {
+        log_line(LOG_LEVEL_WARN, "event=slots_lost first=%llu last=%llu",
+                 (unsigned long long)faults[i].first, (unsigned long long)faults[i].last);
+    }
+}
+
+/* One node alone has nobody to repair from. */
+static void explain_alone(const struct engine *engine, struct boot_error *error)
+{
+    size_t count = 0;
+    const struct wal_fault *faults = wal_faults(engine->wal, &count);
+    const struct wal_damage *damages = wal_damages(engine->wal, &count);
+    CHECK(count > 0);
+    error->exit_code = ENGINE_EXIT_DAMAGED;
+    (void)snprintf(
+        error->text, error->text_bytes,
+        "log-%010llu in %s is damaged at offset %llu: slots %llu to %llu are "
+        "lost, and this node has no others to repair them from. Put back a "
+        "good copy of the directory, or start on an empty one",
+        (unsigned long long)damages[0].segment, engine->settings->data_directory,
+        (unsigned long long)damages[0].from_bytes, (unsigned long long)faults[0].first,
+        (unsigned long long)faults[0].last);
+}
+
 bool boot_open_log(struct engine *engine, struct boot_error *error)
 {
     const char *path = engine->settings->data_directory;
@@ -84,6 +123,11 @@ bool boot_open_log(struct engine *engine, struct boot_error *error)
         wal_open(&engine->wal, &engine->files, &engine->wal_settings, recovery);
     if (status != WAL_OK) {
         return fail(error, exit_code_of(status), recovery->sentence);
+    }
+    log_damage(engine);
+    if (recovery->fault_count > 0 && engine->settings->node_count == 1) {
+        explain_alone(engine, error);
+        return false;
     }
     log_line(
         LOG_LEVEL_INFO,
@@ -215,7 +259,9 @@ static bool replay_all(struct engine *engine, struct boot_error *error)
             wal_slice_fini(&slice);
             return fail(error, exit_code_of(status), wal_error(engine->wal));
         }
-        cs_slot next = replay_slice(engine, &slice);
+        bool is_lost = slice.entry_count == 0 && slice.fault.first != 0;
+        cs_slot next = is_lost ? replica_replay_past(engine->replica, &slice.fault)
+                               : replay_slice(engine, &slice);
         wal_slice_fini(&slice);
         if (next <= slot) {
             error->exit_code = ENGINE_EXIT_DAMAGED;
@@ -292,6 +338,23 @@ static void explain_amnesia(const struct engine *engine,
         settings->nodes[settings->node_index].name, settings->data_directory, peer);
 }
 
+static void explain_lost(const struct engine *engine, char *out_text, size_t text_bytes)
+{
+    const struct settings *settings = engine->settings;
+    cs_slot first = 0;
+    cs_slot last = 0;
+    replica_lost_slots(engine->replica, &first, &last);
+    (void)snprintf(
+        out_text, text_bytes,
+        "slots %llu to %llu of the log are damaged in the data directory of %s (%s), and "
+        "no other node has a copy of them: writes that were acknowledged may be lost, so "
+        "%s stops. Keep the directories of all nodes; put back a good copy of one of "
+        "them as it was when the nodes last ran, or start a new cluster",
+        (unsigned long long)first, (unsigned long long)last,
+        settings->nodes[settings->node_index].name, settings->data_directory,
+        settings->nodes[settings->node_index].name);
+}
+
 void boot_explain_halt(const struct engine *engine, char *out_text, size_t text_bytes)
 {
     const struct settings *settings = engine->settings;
@@ -315,6 +378,9 @@ void boot_explain_halt(const struct engine *engine, char *out_text, size_t text_
             "two processes run as %s on copies of one data directory (%s hears "
             "both). Both stop. Keep one copy, remove the other, start once",
             own, peer);
+        break;
+    case PAXOS_HALT_LOST:
+        explain_lost(engine, out_text, text_bytes);
         break;
     case PAXOS_HALT_DIVERGED:
         (void)snprintf(

@@ -4,8 +4,8 @@
  * Files, in the order of the flow: replica.c (what comes in), writes.c (own clients'
  * writes: queue, proposals), forward.c (between nodes), settle.c (after a leader's end),
  * queries.c, effects.c (what a step asks for, in the legal order), serve.c (slots for
- * peers), apply.c (decided slots to the state machine), answers.c and sentences.c (what a
- * client is told), status.c (/-/status).
+ * peers), mend.c (slots lost on disk, catching up), apply.c (decided slots to the state
+ * machine), answers.c and sentences.c (what a client is told), status.c (/-/status).
  *
  * Thread: engine only.
  */
@@ -30,6 +30,8 @@ enum {
     STARTING_GRACE_MS =
         1000, // after start, requests wait for a quorum to be heard at all
     DEADLINE_MAX_MS = 3600 * 1000, // of one request
+    NOTE_EVERY_MS =
+        10 * 1000, // watermarks of peers reach the log this often at most (G3)
 };
 
 struct held_frame { // waits for `token` to be durable
@@ -49,6 +51,7 @@ struct log_read {    // a Fetch being served from disk
     uint32_t to;
     struct paxos_ballot ballot;
     cs_slot first;
+    bool for_repair; // say so if it is lost here
 };
 
 struct origin_seen { // newest FORWARD seen of a seat
@@ -73,6 +76,18 @@ struct settling {                 // settle.c
     struct paxos_ballot leader;   // view.leader when open_count was taken
     uint32_t open_count;          // writes handed on under other ballots than that
     uint64_t ask_at_ms;           // for a slot that settles them
+};
+
+struct mend {               // mend.c
+    struct wal_fault fault; // slots asked for now; first = 0: none
+    uint32_t seat;          // asked last
+    uint64_t asked_ms;
+    uint32_t lacking; // mask of seats: they said that they have no copy
+    uint32_t sweeps;  // how often all of them said so
+    uint64_t cookie;  // of the read of the log under way; 0: none
+    bool is_behind_told;
+    uint64_t noted_ms; // watermarks last written
+    struct paxos_watermark noted[PAXOS_MEMBERS_MAX];
 };
 
 struct replica {
@@ -107,6 +122,7 @@ struct replica {
     struct held_frames held;
     struct log_read log_reads[LOG_READS_MAX];
     uint64_t last_cookie;
+    struct mend mend;
     struct replica_stats stats;
 
     // scratch, so that nothing large lies on the stack
@@ -139,6 +155,25 @@ void effects_send_message(struct replica *replica,
 /* ---- serve.c ---- */
 void serve_fetch(struct replica *replica, const struct paxos_serve *serve);
 void serve_slice(struct replica *replica, uint64_t cookie, const struct wal_slice *slice);
+
+/* ---- mend.c ---- */
+/* The state machine waits for slots that are not in memory. */
+bool mend_is_behind(const struct replica *replica);
+/* A read of the log has met these. */
+void mend_begin(struct replica *replica, const struct wal_fault *fault);
+/* Entries without a ballot from a member. */
+void mend_receive(struct replica *replica,
+                  const struct paxos_message *message,
+                  const struct cs_view *payloads);
+/* False: not for us. */
+bool mend_take_slice(struct replica *replica,
+                     uint64_t cookie,
+                     const struct wal_slice *slice);
+/* Reads on where the state machine is behind, unless it waits for a repair. */
+void mend_go_on(struct replica *replica);
+void mend_tick(struct replica *replica);
+/* What peers have shown of themselves reaches the log, now and then (G3). */
+void mend_note_watermarks(struct replica *replica);
 
 /* ---- apply.c ---- */
 void apply_decided(struct replica *replica, cs_slot decided);
@@ -226,6 +261,8 @@ void sentence_append(struct cs_buffer *out, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Appends the names of seats not in view.heard_mask: "n2, n3". Returns how many. */
 uint32_t sentence_name_unheard(const struct replica *replica, struct cs_buffer *out);
+/* What is being repaired, in words. False: nothing is, nothing was appended. */
+bool sentence_repair(const struct replica *replica, struct cs_buffer *out);
 /* "2 of 3 nodes cannot be reached from n1 (no answer from n2, n3); ..." */
 void sentence_no_quorum(const struct replica *replica, struct cs_buffer *out);
 

@@ -73,8 +73,7 @@ bool replica_replay(struct replica *replica,
                     const struct paxos_entry *entry,
                     struct cs_view payload)
 {
-    if (entry->slot <= replica->view.decided) {
-        CHECK(entry->slot == replica->applied + 1);
+    if (entry->slot <= replica->view.decided && entry->slot == replica->applied + 1) {
         if (!apply_entry(replica, entry, payload)) {
             return false;
         }
@@ -84,6 +83,14 @@ bool replica_replay(struct replica *replica,
     return true;
 }
 
+cs_slot replica_replay_past(struct replica *replica, const struct wal_fault *fault)
+{
+    // What follows cannot be applied before they are repaired; what the core refers to is
+    // kept.
+    cs_slot last = fault->last < replica->view.base ? replica->view.base : fault->last;
+    return last + 1;
+}
+
 void replica_on_tick(struct replica *replica, uint64_t now_ms)
 {
     replica->now_ms = now_ms;
@@ -91,6 +98,8 @@ void replica_on_tick(struct replica *replica, uint64_t now_ms)
         replica->has_ticked = true;
         struct paxos_event event = {.type = PAXOS_EVENT_TICK, .now_ms = now_ms};
         effects_step(replica, &event, NULL);
+        mend_tick(replica);
+        mend_note_watermarks(replica);
     }
     answers_expire(replica);
 }
@@ -104,6 +113,9 @@ static void receive_core(struct replica *replica)
         .message = message,
     };
     effects_step(replica, &event, replica->frame.payloads);
+    if (replica->halt == PAXOS_HALT_NONE && replica->effects.has_entries) {
+        mend_receive(replica, message, replica->frame.payloads);
+    }
     if (message->from == replica->view.leader_seat) {
         replica->leader_heard_ms = replica->now_ms;
     }
@@ -173,7 +185,9 @@ void replica_on_slice(struct replica *replica,
                       uint64_t now_ms)
 {
     replica->now_ms = now_ms;
-    serve_slice(replica, cookie, slice);
+    if (replica->halt == PAXOS_HALT_NONE && !mend_take_slice(replica, cookie, slice)) {
+        serve_slice(replica, cookie, slice);
+    }
 }
 
 static void
@@ -306,6 +320,16 @@ uint32_t replica_halt(const struct replica *replica)
 uint32_t replica_halt_peer(const struct replica *replica)
 {
     return replica->halt_peer;
+}
+
+void replica_lost_slots(const struct replica *replica,
+                        cs_slot *out_first,
+                        cs_slot *out_last)
+{
+    const struct wal_fault *fault = &replica->mend.fault;
+    bool is_decided = fault->first != 0;
+    *out_first = is_decided ? fault->first : replica->view.faulty_first;
+    *out_last = is_decided ? fault->last : replica->view.faulty_last;
 }
 
 struct paxos_view replica_view(const struct replica *replica)

@@ -78,6 +78,7 @@ struct replica_stats {
     uint64_t requests_refused;
     uint64_t frames_dropped; // malformed, wrong digest, wrong address
     uint32_t requests_waiting;
+    uint64_t slots_repaired; // decided ones, lost on disk and written anew
 };
 
 /*
@@ -92,12 +93,15 @@ void replica_destroy(struct replica **replica);
 /*
  * Start-up: an entry of the own log. Decided ones (<= recovered.decided) are applied;
  * those above `recovered.base` are kept as bodies. All slots 1..length are given, in
- * order. False: the payload cannot be decoded (it was damaged before it was written, or
- * a newer release wrote it).
+ * order; those lost on disk are passed by: replica_replay_past(). False: the payload
+ * cannot be decoded (it was damaged before it was written, or a newer release wrote it).
  */
 bool replica_replay(struct replica *replica,
                     const struct paxos_entry *entry,
                     struct cs_view payload);
+
+/* Start-up: these slots are lost. Answers the slot to go on with. */
+cs_slot replica_replay_past(struct replica *replica, const struct wal_fault *fault);
 
 void replica_on_tick(struct replica *replica, uint64_t now_ms);
 void replica_on_frame(struct replica *replica, struct cs_view bytes, uint64_t now_ms);
@@ -132,6 +136,10 @@ bool replica_is_drained(const struct replica *replica);
 uint64_t replica_next_tick_ms(const struct replica *replica);
 uint32_t replica_halt(const struct replica *replica); // enum paxos_halt
 uint32_t replica_halt_peer(const struct replica *replica);
+/* The slots of PAXOS_HALT_LOST, or those being repaired; 0 to 0: none. */
+void replica_lost_slots(const struct replica *replica,
+                        cs_slot *out_first,
+                        cs_slot *out_last);
 struct paxos_view replica_view(const struct replica *replica);
 cs_slot replica_applied(const struct replica *replica);
 const struct kv *replica_state(const struct replica *replica);

@@ -105,8 +105,32 @@ void sentence_no_quorum(const struct replica *replica, struct cs_buffer *out)
     buffer_fini(&names);
 }
 
+bool sentence_repair(const struct replica *replica, struct cs_buffer *out)
+{
+    const char *own = sentence_own_name(replica);
+    cs_slot first = 0;
+    cs_slot last = 0;
+    replica_lost_slots(replica, &first, &last);
+    if (first != 0) {
+        sentence_append(
+            out,
+            "slots %llu to %llu of the log of %s are damaged on its disk and "
+            "are being repaired from the other nodes%s",
+            (unsigned long long)first, (unsigned long long)last, own,
+            first == replica->view.faulty_first ? "; until then it does not vote" : "");
+    } else if (mend_is_behind(replica)) {
+        sentence_append(out, "%s has repaired its log and reads it: slot %llu of %llu",
+                        own, (unsigned long long)replica->applied,
+                        (unsigned long long)replica->view.decided);
+    }
+    return first != 0 || mend_is_behind(replica);
+}
+
 static void starting(const struct replica *replica, struct cs_buffer *out)
 {
+    if (sentence_repair(replica, out)) {
+        return;
+    }
     struct cs_buffer names = {0};
     uint32_t unheard = sentence_name_unheard(replica, &names);
     const char *own = sentence_own_name(replica);

@@ -13,8 +13,9 @@ void serve_fetch(struct replica *replica, const struct paxos_serve *serve)
 {
     CHECK(serve->first >= 1);
     CHECK(serve->first <= serve->last);
-    CHECK(serve->last <= replica->view.length);
-    bool is_in_memory = serve->first > replica->view.base &&
+    bool is_known = serve->last <= replica->view.length;
+    CHECK(is_known || serve->first > replica->view.length);
+    bool is_in_memory = is_known && serve->first > replica->view.base &&
                         !BUGGIFY(replica->settings.core.buggify, SERVE_FROM_LOG);
     if (is_in_memory) {
         serve_from_memory(replica, serve);
@@ -63,7 +64,8 @@ static void serve_from_memory(struct replica *replica, const struct paxos_serve 
 static void serve_from_log(struct replica *replica, const struct paxos_serve *serve)
 {
     cs_slot last = serve->last;
-    last = last < replica->view.durable ? last : replica->view.durable;
+    bool is_known = serve->first <= replica->view.length;
+    last = last > replica->view.durable && is_known ? replica->view.durable : last;
     struct log_read *read = NULL;
     for (uint32_t i = 0; i < LOG_READS_MAX; i++) {
         read = replica->log_reads[i].cookie == 0 ? &replica->log_reads[i] : read;
@@ -77,6 +79,7 @@ static void serve_from_log(struct replica *replica, const struct paxos_serve *se
         .to = serve->to,
         .ballot = serve->ballot,
         .first = serve->first,
+        .for_repair = serve->for_repair != 0,
     };
     replica->ports.read_log(replica->ports.context, serve->first, last,
                             replica->settings.core.message_entries,
@@ -94,8 +97,20 @@ void serve_slice(struct replica *replica, uint64_t cookie, const struct wal_slic
     }
     struct log_read asked = *read;
     *read = (struct log_read){0};
-    if (slice == NULL || slice->entry_count == 0 || replica->halt != PAXOS_HALT_NONE) {
-        return; // unreadable, or the log has become shorter: the peer asks again
+    if (slice == NULL) {
+        return; // unreadable: the peer asks again
+    }
+    if (slice->fault.first != 0 && slice->fault.first <= replica->view.decided) {
+        mend_begin(replica, &slice->fault);
+    }
+    bool is_served = slice->entry_count > 0 && !slice->is_before_lost;
+    if (!is_served && asked.for_repair) {
+        struct paxos_message nothing =
+            start_message(replica, asked.to, asked.ballot, asked.first);
+        effects_send_message(replica, &nothing, NULL, NULL);
+    }
+    if (!is_served) {
+        return; // lost, or the log has become shorter: the peer asks another one
     }
     CHECK(slice->entry_count <= LIMIT_MESSAGE_ENTRIES);
     CHECK(slice->entries[0].slot == asked.first);

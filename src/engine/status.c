@@ -21,6 +21,16 @@ static void write_identity(const struct replica *replica, struct json *json);
 static void write_progress(const struct replica *replica, struct json *json);
 static void write_log(const struct replica *replica, struct json *json);
 static void write_members(const struct replica *replica, struct json *json);
+static void warn_repair(const struct replica *replica, struct json *json)
+{
+    struct cs_buffer words = {0};
+    if (sentence_repair(replica, &words)) {
+        buffer_append(&words, "", 1);
+        json_text(json, NULL, (const char *)words.data);
+    }
+    buffer_fini(&words);
+}
+
 static void write_warnings(const struct replica *replica, struct json *json);
 
 static const char *const DURABILITY_WORDS[] = {"sync", "interval", "none"};
@@ -49,7 +59,8 @@ void status_answer_ready(struct replica *replica, uint64_t client, uint64_t tick
         status = CS_STOPPING;
     } else if (answers_quorum_is_missing(replica)) {
         status = CS_NO_QUORUM;
-    } else if (role == PAXOS_FORMING || role == PAXOS_GATED) {
+    } else if (role == PAXOS_FORMING || role == PAXOS_GATED || mend_is_behind(replica) ||
+               replica->view.faulty_first != 0) {
         status = CS_STARTING;
     } else if (replica->view.leader_seat == NO_SEAT) {
         status = CS_NO_LEADER;
@@ -122,6 +133,7 @@ static void write_log(const struct replica *replica, struct json *json)
     json_number(json, "reads_answered", replica->stats.reads_answered);
     json_number(json, "requests_refused", replica->stats.requests_refused);
     json_number(json, "frames_dropped", replica->stats.frames_dropped);
+    json_number(json, "slots_repaired", replica->stats.slots_repaired);
 }
 
 static uint32_t count_heard(const struct replica *replica)
@@ -175,6 +187,7 @@ static void write_warnings(const struct replica *replica, struct json *json)
     uint32_t member_count = settings->core.member_count;
     json_open(json, "warnings", "[");
     warn_unheard(replica, json);
+    warn_repair(replica, json);
     if (member_count % 2 == 0) {
         struct cs_buffer words = {0};
         sentence_append(

@@ -29,11 +29,18 @@ static void send_promise(struct paxos_core *core, const struct paxos_message *me
     // After sync: everything the claims rest on was persisted before the newest token.
     struct paxos_message *out = core_send_after_sync(core, PAXOS_PROMISE, message->from);
     out->ballot = message->ballot;
+    out->promise.decided = core->log.decided;
+    out->promise.decided_chain = log_chain_at(&core->log, core->log.decided);
+    if (core->faulty.is_active) {
+        // P5: it binds this node, and lets a leader send its log; it is no vote.
+        out->promise.faulty = MUTANT_IS(106) ? 0 : 1;
+        out->promise.length = core->log.decided;
+        out->promise.length_chain = out->promise.decided_chain;
+        return;
+    }
     out->promise.accepted = core->accepted;
     out->promise.length = core->log.length;
     out->promise.length_chain = log_chain_at(&core->log, core->log.length);
-    out->promise.decided = core->log.decided;
-    out->promise.decided_chain = log_chain_at(&core->log, core->log.decided);
 }
 
 static void adopt_promise(struct paxos_core *core, struct paxos_ballot ballot)
@@ -219,7 +226,7 @@ void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message
     if (MUTANT_IS(72)) {
         acceptor_note_decided(core, accept->decided);
     }
-    if (!ballot_equal(core->accepted, message->ballot)) {
+    if (!ballot_equal(core->accepted, message->ballot) || core->faulty.is_active) {
         if (!core->staging.is_active) {
             acceptor_ask_prepare(core, message->from);
         }

@@ -13,7 +13,7 @@ size_t paxos_core_bytes(const struct paxos_settings *settings)
 {
     return aligned(sizeof(struct paxos_core)) +
            aligned(settings->ring_entries * sizeof(struct slot_record)) +
-           aligned(settings->ring_entries * sizeof(struct paxos_entry));
+           2 * aligned(settings->ring_entries * sizeof(struct paxos_entry));
 }
 
 static void check_settings(const struct paxos_settings *settings)
@@ -83,8 +83,12 @@ struct paxos_core *paxos_init(void *memory,
     bytes += aligned(settings->ring_entries * sizeof(struct slot_record));
     void *staged = bytes;
     core->staging.entries = staged;
+    bytes += aligned(settings->ring_entries * sizeof(struct paxos_entry));
+    void *rest = bytes;
+    core->faulty.rest = rest;
     log_init(&core->log, ring, settings->ring_entries, recovered);
     recover_state(core, recovered);
+    repair_init(core, recovered);
     core->proposer.handover_target = NO_SEAT;
     start_role(core);
     core->next_resend_ms = settings->now_ms;
@@ -217,8 +221,11 @@ void core_persist(struct paxos_core *core,
     persist->promised = core->promised;
     persist->accepted = core->accepted;
     persist->decided = core->log.decided;
-    persist->length = core->log.length;
-    persist->chain = log_chain_at(&core->log, core->log.length);
+    // Also while part of it is unknown, the log on disk is what it was.
+    const struct faulty *faulty = &core->faulty;
+    persist->length = faulty->is_active ? faulty->length : core->log.length;
+    persist->chain = faulty->is_active ? faulty->length_chain
+                                       : log_chain_at(&core->log, core->log.length);
     if (kind == PAXOS_PERSIST_SYNC || kind == PAXOS_PERSIST_FETCHED) {
         clamp_marks(core, first_slot - 1);
     }
@@ -299,6 +306,11 @@ static void receive_log_message(struct paxos_core *core,
         return;
     }
     if (message->type == PAXOS_ENTRIES) {
+        core->effects->has_entries = true;
+    }
+    if (message->type == PAXOS_ENTRIES && core->faulty.is_active) {
+        repair_receive_entries(core, message);
+    } else if (message->type == PAXOS_ENTRIES) {
         fetch_receive_entries(core, message);
     } else {
         fetch_receive(core, message);
@@ -472,6 +484,7 @@ static void receive_tick(struct paxos_core *core)
     if (core->now_ms >= core->next_resend_ms) {
         core->next_resend_ms =
             core->now_ms + core->settings.resend_ms / RESEND_DIVISOR + 1;
+        repair_tick(core);
         proposer_tick(core);
         sync_tick(core);
         leader_tick(core);
@@ -522,6 +535,9 @@ static void receive_event(struct paxos_core *core, const struct paxos_event *eve
         core->election.is_resigning = true;
         leader_resign(core);
         break;
+    case PAXOS_EVENT_BEHIND:
+        core->is_behind = event->is_behind;
+        break;
     }
 }
 
@@ -535,6 +551,7 @@ static void begin_effects(struct paxos_core *core, struct paxos_effects *effects
     effects->proposed_slot = 0;
     effects->refusal = PAXOS_REFUSED_NOT;
     effects->serve = (struct paxos_serve){0};
+    effects->has_entries = false;
     effects->trace_count = 0;
     core->effects = effects;
     core->applied_floor = core->log.decided;

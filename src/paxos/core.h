@@ -4,8 +4,8 @@
  * Files, in the order of the flow: core.c (events in, effects out), forming.c and
  * gate.c (who may vote), election.c (who leads), acceptor.c (promises and the
  * follower's log), proposer.c (phase 1), leader.c (phase 2), fetch.c (decided entries
- * from peers), reads.c, log.c (identities of the entries in memory), quorum.c (pure
- * rules), names.c.
+ * from peers), repair.c (slots lost on disk), reads.c, log.c (identities of the entries
+ * in memory), quorum.c (pure rules), names.c.
  *
  * Thread: the core's caller.
  */
@@ -191,6 +191,22 @@ struct fetch {
     uint64_t sent_ms;
 };
 
+struct faulty { // repair.c
+    bool is_active;
+    bool is_doubted; // what is known may not be the decided log: compare from there on
+    cs_slot last;    // slots log.length + 1 .. last are unknown
+    cs_slot length;  // of the log that this node has promised with,
+    struct paxos_digest length_chain; // and its chain
+    struct paxos_entry *rest;         // known behind `last`, in order; ring_entries
+    uint32_t rest_count;
+    uint32_t rest_at;
+    bool is_told;
+    uint32_t seat; // asked last
+    uint64_t asked_ms;
+    uint32_t lacking; // mask: they said that they have no copy
+    uint32_t sweeps;  // how often all of them said so
+};
+
 struct follower_stream {
     uint64_t id;
     uint64_t expected;   // sequence
@@ -256,6 +272,8 @@ struct paxos_core {
     uint32_t mark_count;
 
     struct slot_log log;
+    struct faulty faulty;
+    bool is_behind;        // the state machine waits for slots lost on disk (E5)
     cs_slot applied_floor; // decided when this step began: slots <= it may leave memory
     struct staging staging;
     struct follower_stream stream;
@@ -475,6 +493,12 @@ void fetch_tick(struct paxos_core *core);
 bool fetch_install(struct paxos_core *core,
                    const struct paxos_message *message,
                    cs_slot decided_upto);
+
+/* ---- repair.c ---- */
+void repair_init(struct paxos_core *core, const struct paxos_recovered *recovered);
+void repair_tick(struct paxos_core *core);
+/* Entries without a ballot, while the log has slots of unknown identity. */
+void repair_receive_entries(struct paxos_core *core, const struct paxos_message *message);
 
 /* ---- reads.c ---- */
 void reads_add(struct paxos_core *core);

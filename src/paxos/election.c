@@ -17,6 +17,7 @@ bool election_is_eligible(const struct paxos_core *core)
 {
     const struct election *election = &core->election;
     return core->role >= PAXOS_FOLLOWER && !election->is_resigning &&
+           !core->faulty.is_active && !core->is_behind &&
            core->now_ms >= election->cool_until_ms &&
            core->disk.in_flight_us < DISK_STUCK_US;
 }
@@ -243,12 +244,13 @@ void election_receive_heartbeat(struct paxos_core *core,
     reply->decided = decided;
     reply->decided_chain = log_chain_at(&core->log, decided);
     reply->block = core->disk.block;
-    reply->gated = core->role < PAXOS_FOLLOWER;
+    reply->faulty = core->faulty.is_active;
+    reply->gated = core->role < PAXOS_FOLLOWER || core->faulty.is_active;
     reply->happy = election->is_happy && !reply->gated;
     reply->disk_us = (uint32_t)disk_median_us(&core->disk);
     // No heir to a leader that resigns.
-    if (election->is_resigning || core->disk.in_flight_us >= DISK_STUCK_US ||
-        core->disk.is_full) {
+    if (election->is_resigning || core->is_behind ||
+        core->disk.in_flight_us >= DISK_STUCK_US || core->disk.is_full) {
         reply->disk_us = UINT32_MAX;
     }
 }

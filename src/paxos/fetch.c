@@ -18,6 +18,7 @@ void fetch_start(struct paxos_core *core, uint32_t seat, cs_slot goal)
     bool is_due =
         !fetch->is_active || core->now_ms >= fetch->sent_ms + core->settings.resend_ms;
     if (core->role == PAXOS_PREPARING || core->role == PAXOS_LEADER ||
+        core->faulty.is_active || // repair.c asks
         goal <= core->log.decided || goal > SLOT_MAX || !is_due) {
         return;
     }
@@ -27,9 +28,32 @@ void fetch_start(struct paxos_core *core, uint32_t seat, cs_slot goal)
     send_fetch(core);
 }
 
+/* The last slot that may be asked for. */
+static cs_slot serve_limit(const struct paxos_core *core,
+                           const struct paxos_message *message)
+{
+    if (!ballot_is_none(message->ballot)) {
+        return core->log.length;
+    }
+    if (message->fetch.for_repair == 0) {
+        return core->log.decided;
+    }
+    // Who asks knows what they must hash to. Behind slots lost here some may be on disk.
+    return core->faulty.is_active && message->fetch.first > core->log.length
+               ? core->faulty.length
+               : core->log.durable;
+}
+
+static void send_nothing(struct paxos_core *core, const struct paxos_message *message)
+{
+    struct paxos_message *out = core_send_now(core, PAXOS_ENTRIES, message->from);
+    out->log.from = message->fetch.first - 1;
+    out->log.decided = core->log.decided;
+}
+
 /*
  * A node serves what it holds: decided slots to anybody, its log to the ballot it
- * promised.
+ * promised, and to a damaged node whatever is durable.
  */
 void fetch_receive(struct paxos_core *core, const struct paxos_message *message)
 {
@@ -37,15 +61,23 @@ void fetch_receive(struct paxos_core *core, const struct paxos_message *message)
     if (!is_decided && !ballot_equal(message->ballot, core->promised)) {
         return;
     }
-    cs_slot limit = is_decided && !MUTANT_IS(73) ? core->log.decided : core->log.length;
+    cs_slot limit = serve_limit(core, message);
+    limit = MUTANT_IS(73) && is_decided ? core->log.length : limit;
     cs_slot last = message->fetch.last < limit ? message->fetch.last : limit;
-    if (message->fetch.first == 0 || message->fetch.first > last) {
+    if (message->fetch.first == 0 || message->fetch.first > SLOT_MAX) {
+        return;
+    }
+    if (message->fetch.first > last) {
+        if (message->fetch.for_repair != 0) {
+            send_nothing(core, message);
+        }
         return;
     }
     last = BUGGIFY(core->settings.buggify, SERVE_ONE) ? message->fetch.first : last;
     core->effects->serve = (struct paxos_serve){.wanted = true,
                                                 .to = message->from,
                                                 .ballot = message->ballot,
+                                                .for_repair = message->fetch.for_repair,
                                                 .first = message->fetch.first,
                                                 .last = last};
 }

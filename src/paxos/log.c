@@ -46,11 +46,14 @@ void log_init(struct slot_log *log,
     log->length = recovered->base;
     CHECK(recovered->base == 0 || recovered->base < recovered->decided);
     CHECK(recovered->decided <= recovered->length);
-    CHECK(recovered->length - recovered->base <= ring_entries);
-    for (cs_slot slot = recovered->base + 1; slot <= recovered->length; slot++) {
-        log_append(log, &recovered->tail[slot - recovered->base - 1]);
+    CHECK(recovered->tail_count <= ring_entries);
+    // Up to the first slot that is missing; repair.c takes the others.
+    for (uint32_t i = 0;
+         i < recovered->tail_count && recovered->tail[i].slot == log->length + 1; i++) {
+        log_append(log, &recovered->tail[i]);
     }
-    log->durable = recovered->length;
+    CHECK(recovered->decided <= log->length);
+    log->durable = log->length;
     log->decided = recovered->decided;
 }
 
@@ -272,6 +275,7 @@ bool core_flip(struct paxos_core *core, struct paxos_ballot ballot)
     if (loses_decided || !core_make_room(core, staging_end(staging))) {
         return false;
     }
+    core->faulty.is_active = false; // whatever was lost is replaced as a whole
     log_truncate(&core->log, staging->from + held);
     for (uint32_t i = held; i < staging->count; i++) {
         log_append(&core->log, &staging->entries[i]);

@@ -32,7 +32,7 @@ static const char *const ROLE_NAMES[] = {
 static const char *const HALT_NAMES[] = {
     [PAXOS_HALT_NONE] = "none",       [PAXOS_HALT_DIVERGED] = "diverged",
     [PAXOS_HALT_AMNESIA] = "amnesia", [PAXOS_HALT_TWIN] = "twin",
-    [PAXOS_HALT_WIPED] = "wiped",
+    [PAXOS_HALT_WIPED] = "wiped",     [PAXOS_HALT_LOST] = "lost",
 };
 
 static const char *const TRACE_NAMES[] = {
@@ -42,6 +42,8 @@ static const char *const TRACE_NAMES[] = {
     [PAXOS_TRACE_STEP_DOWN] = "step_down", [PAXOS_TRACE_SYNCED] = "synced",
     [PAXOS_TRACE_FETCHED] = "fetched",     [PAXOS_TRACE_OVERTAKEN] = "overtaken",
     [PAXOS_TRACE_HANDOVER] = "handover",   [PAXOS_TRACE_NACKED] = "nacked",
+    [PAXOS_TRACE_FAULTY] = "faulty",       [PAXOS_TRACE_REPAIRED] = "repaired",
+    [PAXOS_TRACE_WHOLE] = "whole",         [PAXOS_TRACE_DAMAGED] = "damaged",
 };
 
 static const char *name_in(const char *const *names, size_t count, uint32_t index)

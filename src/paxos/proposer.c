@@ -312,6 +312,9 @@ void proposer_receive_promise(struct paxos_core *core,
     if (!is_for_us(core, message) || !is_possible || peer->has_promised) {
         return;
     }
+    if (promise->faulty != 0 && core->role != PAXOS_LEADER) {
+        return; // P5: no vote. Once there is a leader, its log goes there as to all
+    }
     peer->promise = *promise;
     peer->has_promised = true;
     core->proposer.progress_ms = core->now_ms;

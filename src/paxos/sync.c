@@ -113,6 +113,13 @@ static void stage(struct paxos_core *core, const struct paxos_message *message)
     core->stream.id = MUTANT_IS(9) ? sync->stream : core->stream.id;
     staging->sync_length = sync->sync_length;
     staging->sync_chain = sync->sync_chain;
+    const struct faulty *faulty = &core->faulty;
+    if (faulty->is_active && ballot_equal(core->accepted, message->ballot) &&
+        faulty->length > sync->sync_length && !MUTANT_IS(107)) {
+        // This node has acked more than S_b under this ballot: it must hold all of that.
+        staging->sync_length = faulty->length;
+        staging->sync_chain = faulty->length_chain;
+    }
     staging->decided = sync->decided;
     stage_entries(core, message, known);
 }
@@ -157,7 +164,9 @@ void sync_receive(struct paxos_core *core, const struct paxos_message *message)
         return;
     }
     const struct paxos_accept_sync *sync = &message->accept_sync;
-    bool extends_own = ballot_equal(core->accepted, message->ballot);
+    // A log with unknown slots cannot be extended: it is replaced as a whole (P5).
+    bool extends_own =
+        ballot_equal(core->accepted, message->ballot) && !core->faulty.is_active;
     struct walk walk = log_walk(&core->log, sync->from, sync->from_chain, message);
     if (contradicts_decided(core, &walk) && !MUTANT_IS(10)) {
         MARK(A2_STALE);
@@ -197,6 +206,7 @@ void sync_tick(struct paxos_core *core)
 {
     const struct staging *staging = &core->staging;
     if (core->role == PAXOS_FOLLOWER && staging->is_active && !MUTANT_IS(214) &&
+        !ballot_is_none(staging->ballot) &&
         core->now_ms >= staging->fetch_sent_ms + core->settings.resend_ms) {
         fetch_rest(core);
     }

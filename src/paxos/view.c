@@ -48,10 +48,16 @@ struct paxos_view paxos_view_of(const struct paxos_core *core)
         .quorum_heard = is_quorum_heard(core),
         .heard_mask = election->heard_now | election->heard_last | election->heard_before,
         .happy = election->is_happy,
+        .held = core->log.length,
         .next_tick_ms = next_tick_ms(core),
         .last_token = core->last_token,
         .durable_token = core->durable_token,
     };
+    if (core->faulty.is_active) {
+        view.faulty_first = core->log.length + 1;
+        view.faulty_last = core->faulty.last;
+        view.held = core->faulty.length;
+    }
     view.heard_mask |= 1u << core->settings.seat;
     view.heard_mask &= (1u << core->settings.member_count) - 1u;
     // A leader that is gone is no leader to forward to.

@@ -21,7 +21,8 @@
  *  144   8  length after
  *  152  16  chain(length) before
  *  168  16  chain(length) after
- *  184  24  zero
+ *  184   8  number of records so far, these included, that replaced a suffix
+ *  192  16  zero
  *  208      records (record.c)
  *           zeros up to a multiple of 4 KiB
  *
@@ -87,6 +88,7 @@ void block_pack(uint8_t *block, struct block_header *header, uint64_t seed)
     field_put_u64(&at, header->length);
     field_put_chain(&at, header->chain_before);
     field_put_chain(&at, header->chain);
+    field_put_u64(&at, header->cut_count);
     CHECK(at <= block + BLOCK_HEADER_BYTES);
     header->digest = digest_of(block, header->body_bytes, seed);
     at = block + DIGEST_AT_BYTES;
@@ -132,6 +134,7 @@ bool block_unpack(struct cs_view bytes, uint64_t seed, struct block_header *out_
     out_header->length = field_take_u64(&at);
     out_header->chain_before = field_take_chain(&at);
     out_header->chain = field_take_chain(&at);
+    out_header->cut_count = field_take_u64(&at);
     struct cs_digest digest = digest_of(bytes.data, out_header->body_bytes, seed);
     return MUTANT_IS(40) || field_same_digest(digest, out_header->digest);
 }

@@ -35,6 +35,7 @@ struct block_header {
     cs_slot length;
     struct paxos_digest chain_before;
     struct paxos_digest chain;
+    uint64_t cut_count;      // records so far that replaced a suffix
     struct cs_digest digest; // of this block; set by pack and unpack
 };
 

@@ -4,11 +4,11 @@
 #include "base/mutant.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { FIRST_CAPACITY = 16 };
 
-/* Forgets slots from `first` on. */
-static void cut(struct extents *extents, cs_slot first)
+void extents_cut(struct extents *extents, cs_slot first)
 {
     while (extents->count > 0 && extents->items[extents->count - 1].first >= first) {
         extents->count--;
@@ -20,7 +20,13 @@ static void cut(struct extents *extents, cs_slot first)
     }
 }
 
-static struct extent *add(struct extents *extents)
+void extents_end_run(struct extents *extents)
+{
+    extents->is_open = false;
+}
+
+/* Room for one more at index `at`. */
+static struct extent *add(struct extents *extents, size_t at)
 {
     if (extents->count == extents->capacity) {
         extents->capacity =
@@ -30,7 +36,10 @@ static struct extent *add(struct extents *extents)
         CHECK(items != NULL);
         extents->items = items;
     }
-    return &extents->items[extents->count++];
+    memmove(&extents->items[at + 1], &extents->items[at],
+            (extents->count - at) * sizeof *extents->items);
+    extents->count++;
+    return &extents->items[at];
 }
 
 /* A run grows while its reader would meet the new slots next. */
@@ -55,9 +64,7 @@ void extents_put(struct extents *extents,
         first <= extents->items[extents->count - 1].last) {
         return;
     }
-    cut(extents, first);
-    CHECK(first ==
-          (extents->count == 0 ? 1 : extents->items[extents->count - 1].last + 1));
+    extents_cut(extents, first);
     if (count == 0) {
         return;
     }
@@ -65,12 +72,15 @@ void extents_put(struct extents *extents,
         extents->items[extents->count - 1].last = first + count - 1;
         return;
     }
-    *add(extents) =
-        (struct extent){.first = first, .last = first + count - 1, .place = *place};
+    *add(extents, extents->count) = (struct extent){.first = first,
+                                                    .last = first + count - 1,
+                                                    .from = first,
+                                                    .place = *place};
     extents->is_open = true;
 }
 
-const struct extent *extents_find(const struct extents *extents, cs_slot slot)
+/* Index of the first run that ends at the slot or after it. */
+static size_t index_of(const struct extents *extents, cs_slot slot)
 {
     size_t low = 0;
     size_t high = extents->count;
@@ -82,8 +92,57 @@ const struct extent *extents_find(const struct extents *extents, cs_slot slot)
             high = middle;
         }
     }
-    bool is_found = low < extents->count && extents->items[low].first <= slot;
-    return is_found ? &extents->items[low] : NULL;
+    return low;
+}
+
+const struct extent *extents_find(const struct extents *extents, cs_slot slot)
+{
+    size_t at = index_of(extents, slot);
+    bool is_found = at < extents->count && extents->items[at].first <= slot;
+    return is_found ? &extents->items[at] : NULL;
+}
+
+void extents_fill(struct extents *extents,
+                  cs_slot first,
+                  uint32_t count,
+                  const struct extent_place *place)
+{
+    CHECK(first > 0);
+    cs_slot end = first + count; // the slot after the last
+    cs_slot slot = first;
+    while (slot < end) {
+        size_t at = index_of(extents, slot);
+        cs_slot next = at < extents->count ? extents->items[at].first : end;
+        next = next < end ? next : end;
+        if (next > slot) {
+            *add(extents, at) = (struct extent){.first = slot,
+                                                .last = next - 1,
+                                                .from = first,
+                                                .place = *place};
+            // Its reader would not meet what comes next.
+            extents->is_open = extents->is_open && at + 1 < extents->count;
+            slot = next;
+        } else {
+            slot = extents->items[at].last + 1;
+        }
+    }
+}
+
+cs_slot extents_lose(struct extents *extents, cs_slot slot)
+{
+    size_t at = index_of(extents, slot);
+    CHECK(at < extents->count);
+    struct extent *extent = &extents->items[at];
+    CHECK(extent->first <= slot);
+    cs_slot last = extent->last;
+    extents->is_open = extents->is_open && at + 1 < extents->count;
+    if (extent->first < slot) {
+        extent->last = slot - 1;
+        return last;
+    }
+    extents->count--;
+    memmove(extent, extent + 1, (extents->count - at) * sizeof *extent);
+    return last;
 }
 
 void extents_fini(struct extents *extents)

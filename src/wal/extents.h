@@ -3,8 +3,8 @@
  * in consecutive blocks of one segment, at most EXTENT_SPAN_BYTES long. A replaced suffix
  * cuts runs. A log of 10 GB takes about 1.5 MB here.
  *
- *   items are in order of slots, without gap or overlap:
- *   item[i].last + 1 == item[i + 1].first
+ *   items are in order of slots, without overlap: item[i].last < item[i + 1].first.
+ *   What lies between two of them was damaged (faults.h).
  *
  * Thread: the log's owner.
  */
@@ -26,7 +26,8 @@ struct extent_place {
 struct extent {
     cs_slot first;
     cs_slot last;
-    struct extent_place place; // of the record that begins with `first`
+    cs_slot from; // <= first: the slot that the record at `place` begins with
+    struct extent_place place; // reading goes on from there, record by record
 };
 
 struct extents {
@@ -38,12 +39,30 @@ struct extents {
 
 /*
  * Slots first .. first + count - 1 now lie at `place`; what stood at first and after is
- * gone.
+ * gone. Slots before `first` that lie nowhere were damaged.
  */
 void extents_put(struct extents *extents,
                  cs_slot first,
                  uint32_t count,
                  const struct extent_place *place);
+
+/* Those of slots first .. first + count - 1 that lie nowhere now lie at `place`. */
+void extents_fill(struct extents *extents,
+                  cs_slot first,
+                  uint32_t count,
+                  const struct extent_place *place);
+
+/* Slots from `first` on are gone. */
+void extents_cut(struct extents *extents, cs_slot first);
+
+/* What comes next is not where a reader of the last run would meet it. */
+void extents_end_run(struct extents *extents);
+
+/*
+ * From this slot to the end of its run nothing can be read any more: they lie nowhere
+ * now. Answers the last of them.
+ */
+cs_slot extents_lose(struct extents *extents, cs_slot slot);
 
 /* The run that holds the slot; NULL: none does. Valid until the next put. */
 const struct extent *extents_find(const struct extents *extents, cs_slot slot);

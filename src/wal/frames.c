@@ -24,7 +24,7 @@ void __tsan_release(void *address);
 enum {
     READ_BYTES = 8 + 8 + 4 + 8 + 8,
     COMPLETION_HEAD_BYTES = 8 + 8 + 8 + 8 + 4 + 4,
-    SLICE_HEAD_BYTES = 4 + 16,
+    SLICE_HEAD_BYTES = 4 + 4 + 16 + 8 + 8 + 16 + 16 + 4,
     SLICE_ENTRY_BYTES = 8 + 8 + 4 + 4 + 16 + 16,
 };
 
@@ -138,7 +138,13 @@ static void put_slice(uint8_t *to, const struct wal_slice *slice)
 {
     uint8_t *at = to;
     field_put_u32(&at, slice->entry_count);
+    field_put_u32(&at, slice->is_before_lost ? 1 : 0);
     field_put_chain(&at, slice->before_chain);
+    field_put_u64(&at, slice->fault.first);
+    field_put_u64(&at, slice->fault.last);
+    field_put_chain(&at, slice->fault.before_chain);
+    field_put_chain(&at, slice->fault.after_chain);
+    field_put_u32(&at, slice->fault.knows_after ? 1 : 0);
     for (uint32_t i = 0; i < slice->entry_count; i++) {
         const struct paxos_entry *entry = &slice->entries[i];
         field_put_u64(&at, entry->slot);
@@ -169,7 +175,13 @@ static void take_slice(struct cs_view body, struct wal_slice *slice)
     CHECK(body.bytes >= SLICE_HEAD_BYTES);
     const uint8_t *at = body.data;
     slice->entry_count = field_take_u32(&at);
+    slice->is_before_lost = field_take_u32(&at) != 0;
     slice->before_chain = field_take_chain(&at);
+    slice->fault.first = field_take_u64(&at);
+    slice->fault.last = field_take_u64(&at);
+    slice->fault.before_chain = field_take_chain(&at);
+    slice->fault.after_chain = field_take_chain(&at);
+    slice->fault.knows_after = field_take_u32(&at) != 0;
     size_t head = SLICE_HEAD_BYTES + (size_t)slice->entry_count * SLICE_ENTRY_BYTES;
     CHECK(head <= body.bytes);
     buffer_append(&slice->bytes, body.data + head, body.bytes - head);

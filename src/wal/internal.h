@@ -2,7 +2,7 @@
  * internal.h - the log from inside, shared by wal.c, open.c, scan.c and slices.c.
  *
  *   synced_block <= block; blocks up to synced_block are durable
- *   extents cover slots 1 .. state.length
+ *   each of slots 1 .. state.length is in `extents` or in `faults`
  *
  * Thread: the log's owner.
  */
@@ -13,6 +13,7 @@
 #include "base/marks.h"
 #include "wal/block.h"
 #include "wal/extents.h"
+#include "wal/faults.h"
 #include "wal/log_state.h"
 #include "wal/segment.h"
 #include "wal/superblock.h"
@@ -51,6 +52,9 @@ struct wal {
     uint64_t ready_count; // segment.number + 1 .. + ready_count are ready
     uint8_t *buffer;      // one block of the largest size
     struct extents extents;
+    struct faults faults;
+    struct wal_damage *damages; // as found at start
+    size_t damage_count;
     uint64_t *seeds; // block_seed() of log-1, log-2, ...
     uint64_t seed_count;
     struct segment_reader reader;
@@ -98,26 +102,5 @@ void wal_note_entries(struct wal *wal,
 
 /* The superblock as of wal->state; everything before it is made durable first. */
 enum wal_status wal_write_superblock(struct wal *wal);
-
-/* ---- scan.c ------------------------------------------------------------------------ */
-
-struct scan_result {
-    bool is_torn;          // something was cut
-    uint64_t blank_bytes;  // in the last segment: from here on there are only zeros
-    uint64_t last_segment; // where the last block lies; 0: there is none
-    uint64_t last_offset;
-    size_t last_bytes;
-    uint64_t highest_boot; // in any block
-};
-
-/*
- * Reads log-1 .. log-N (`segment_count`), each place judged by the recovery table, into
- * the wal's state, extents, seeds, block, digest and segment (not opened for writing),
- * and into `tail`. Changes nothing on disk.
- */
-enum wal_status scan_log(struct wal *wal,
-                         uint64_t segment_count,
-                         struct tail *tail,
-                         struct scan_result *out_result);
 
 #endif

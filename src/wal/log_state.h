@@ -20,6 +20,8 @@ struct log_state {
     cs_slot length;
     struct paxos_digest chain; // chain(length)
     uint64_t token;
+    uint64_t cut_count;   // records so far that replaced a suffix of the log
+    uint64_t state_token; // token of the record that the following came with
     struct paxos_config config;
     struct paxos_watermark watermarks[PAXOS_MEMBERS_MAX];
 };

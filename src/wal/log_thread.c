@@ -367,6 +367,9 @@ void *log_thread_run(void *context)
         wait_for_message(log);
     }
     stop_helper(log);
+    if (wal_wants_seal(log->wal)) {
+        seal(log); // a last block that nothing follows could not be told from a tear
+    }
     wal_close(&log->wal);
     buffer_fini(&log->pending);
     (void)zmq_close(log->engine);

@@ -9,7 +9,8 @@
  *   3  an empty block with the recovered state: something follows the last real block
  *   4  the superblock, with boot + 1 and that block as floor
  */
-#include "wal/internal.h"
+#include "wal/scan.h"
+
 #include "wal/recovery.h"
 
 #include "base/check.h"
@@ -178,13 +179,40 @@ static enum wal_status check_agreement(struct wal *wal, const struct scan_result
     return WAL_OK;
 }
 
+/*
+ * Up to where the core may take the log as decided: a run of lost slots counts as below
+ * its memory if the slot behind it is decided too; the others it must know of (P5).
+ */
+static cs_slot known_decided(const struct wal *wal)
+{
+    cs_slot decided = wal->state.decided;
+    for (size_t i = wal->faults.count; i > 0; i--) {
+        const struct wal_fault *fault = &wal->faults.items[i - 1];
+        if (fault->last + 1 >= decided && fault->first <= decided) {
+            decided = fault->first - 1;
+        }
+    }
+    return decided;
+}
+
+/* The record with the newest configuration and watermarks may be damaged. */
+static void prefer_superblock(struct wal *wal)
+{
+    if (wal->state.state_token < wal->superblock.token) {
+        wal->state.config = wal->superblock.config;
+        memcpy(wal->state.watermarks, wal->superblock.watermarks,
+               sizeof wal->state.watermarks);
+    }
+}
+
 static enum wal_status
 take_tail(struct wal *wal, const struct tail *tail, struct paxos_recovered *out)
 {
     const struct wal_settings *settings = &wal->settings;
     uint32_t wanted = settings->ring_entries - (uint32_t)settings->window_entries;
+    out->decided = known_decided(wal);
     struct tail_wish wish = {
-        .decided = wal->state.decided,
+        .decided = out->decided,
         .entries_max = settings->ring_entries,
         .entries_wanted = BUGGIFY(settings->buggify, TAIL_SHORT) ? 0 : wanted,
         .decided_bytes_max = settings->ring_bytes,
@@ -197,7 +225,7 @@ take_tail(struct wal *wal, const struct tail *tail, struct paxos_recovered *out)
             "(%u slots). Start it with the limits it had before.",
             wal->state.decided + 1, wal->state.length, (unsigned)settings->ring_entries);
     }
-    wal->tail = tail_copy(tail, out->base);
+    wal->tail = tail_copy(tail, out->base, &out->tail_count);
     out->tail = wal->tail;
     return WAL_OK;
 }
@@ -217,6 +245,7 @@ static enum wal_status recover(struct wal *wal,
         status = scan_log(wal, catalog->log_highest, &tail, result);
     }
     if (status == WAL_OK) {
+        prefer_superblock(wal);
         status = check_agreement(wal, result);
     }
     if (status == WAL_OK) {
@@ -411,12 +440,14 @@ static void describe(const struct wal *wal, struct wal_recovery *out)
     out->core.config = state->config;
     out->core.promised = state->promised;
     out->core.accepted = state->accepted;
-    out->core.decided = state->decided;
     out->core.length = state->length;
+    out->core.length_chain = state->chain;
     // Peers remember it (G2). Every start adds an empty block: counted, a disk that went
     // back in time would catch up with their memory by being started often enough.
     out->core.block = MUTANT_IS(120) ? wal->block : wal->record_block;
     out->core.token = state->token;
+    out->damaged_places = (uint32_t)wal->damage_count;
+    out->fault_count = (uint32_t)wal->faults.count;
     memcpy(out->core.watermarks, state->watermarks, sizeof out->core.watermarks);
 }
 

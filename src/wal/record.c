@@ -7,12 +7,12 @@
  *   16   8  first slot
  *   24   4  number of entries
  *   28   4  bytes of configuration and watermarks: 0 or RECORD_STATE_BYTES
- *   32  12  promised, after this record (epoch, round, node)
- *   44  12  accepted
+ *   32  12  promised, after this record (epoch, round, node); REPAIR, NOTE: not read
+ *   44  12  accepted; REPAIR, NOTE: not read
  *   56   8  decided
- *   64   8  length
- *   72  16  chain(length)
- *   88      configuration and watermarks: PROMISE, SYNC and CONFIG only
+ *   64   8  length; REPAIR, NOTE: not read
+ *   72  16  chain(length); REPAIR, NOTE: not read
+ *   88      configuration and watermarks: PROMISE, SYNC, CONFIG and NOTE only
  *           entries, 48 bytes each:
  *              0   8  time
  *              8   4  payload bytes
@@ -50,21 +50,32 @@ static size_t aligned(size_t bytes)
     return (bytes + RECORD_ALIGN_BYTES - 1) / RECORD_ALIGN_BYTES * RECORD_ALIGN_BYTES;
 }
 
-bool record_has_state(uint32_t kind)
+bool record_has_superblock(uint32_t kind)
 {
     return kind == PAXOS_PERSIST_PROMISE || kind == PAXOS_PERSIST_SYNC ||
            kind == PAXOS_PERSIST_CONFIG;
 }
 
+bool record_has_state(uint32_t kind)
+{
+    return record_has_superblock(kind) || kind == PAXOS_PERSIST_NOTE;
+}
+
 bool record_is_bare(uint32_t kind)
 {
-    return kind == PAXOS_PERSIST_PROMISE || kind == PAXOS_PERSIST_CONFIG;
+    return kind == PAXOS_PERSIST_PROMISE || kind == PAXOS_PERSIST_CONFIG ||
+           kind == PAXOS_PERSIST_NOTE;
+}
+
+bool record_is_aside(uint32_t kind)
+{
+    return kind == PAXOS_PERSIST_REPAIR || kind == PAXOS_PERSIST_NOTE;
 }
 
 static bool may_have_entries(uint32_t kind)
 {
     return kind == PAXOS_PERSIST_APPEND || kind == PAXOS_PERSIST_SYNC ||
-           kind == PAXOS_PERSIST_FETCHED;
+           kind == PAXOS_PERSIST_FETCHED || kind == PAXOS_PERSIST_REPAIR;
 }
 
 /* ---- packing ----------------------------------------------------------------------- */

@@ -32,11 +32,20 @@ struct record { // views into the bytes it was unpacked from
 /* The first record of `rest`. False: no sound record begins there. */
 bool record_unpack(struct cs_view rest, struct record *out_record);
 
-/* True for kinds that go into the superblock too. */
+/* True for kinds that carry configuration and watermarks. */
 bool record_has_state(uint32_t kind);
+
+/* True for kinds that go into the superblock too. */
+bool record_has_superblock(uint32_t kind);
 
 /* True for kinds that leave the slots alone. */
 bool record_is_bare(uint32_t kind);
+
+/*
+ * True for kinds that leave ballots, length and chain of the log alone. They may have no
+ * token.
+ */
+bool record_is_aside(uint32_t kind);
 
 struct record_cursor {
     const uint8_t *entry;

@@ -1,7 +1,8 @@
 /*
  * Reading the log from its first block to its end, once, at start.
  */
-#include "wal/internal.h"
+#include "wal/scan.h"
+
 #include "wal/recovery.h"
 
 #include "base/check.h"
@@ -9,18 +10,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-
-struct scan {
-    struct wal *wal;
-    struct segment_reader reader;
-    struct tail *tail;
-    struct scan_result *result;
-    uint64_t segment_count;
-    uint64_t number; // of the segment being read
-    uint64_t generation;
-    uint64_t seed;
-    uint64_t offset; // where block wal->block + 1 should begin
-};
 
 struct found { // at one place
     struct recovery_observation observation;
@@ -35,7 +24,7 @@ static const char WHAT_TO_DO[] =
 
 /* ---- sentences --------------------------------------------------------------------- */
 
-static enum wal_status say_unreadable(struct scan *scan, uint64_t offset)
+enum wal_status scan_say_unreadable(struct scan *scan, uint64_t offset)
 {
     return wal_say(scan->wal, WAL_DAMAGED,
                    "%s cannot be read at offset %" PRIu64 ": %s. %s", scan->reader.name,
@@ -43,16 +32,6 @@ static enum wal_status say_unreadable(struct scan *scan, uint64_t offset)
                    scan->reader.error == 0 ? "the file ends there"
                                            : files_words_of(scan->reader.error).text,
                    WHAT_TO_DO);
-}
-
-static enum wal_status say_damaged(struct scan *scan)
-{
-    char name[FILES_NAME_BYTES];
-    segment_name(name, SEGMENT_LOG, scan->number == 0 ? 1 : scan->number);
-    return wal_say(scan->wal, WAL_DAMAGED,
-                   "%s is damaged at offset %" PRIu64 ": block %" PRIu64
-                   " was on disk once and does not hash any more. %s",
-                   name, scan->offset, scan->wal->block + 1, WHAT_TO_DO);
 }
 
 static enum wal_status say_missing(struct scan *scan)
@@ -69,38 +48,48 @@ static enum wal_status say_missing(struct scan *scan)
 
 /* ---- segments ---------------------------------------------------------------------- */
 
-/*
- * The header of the next segment is read; `out_follows`: it continues where the last
- * one ended.
- */
-static enum wal_status
-look_into_next(struct scan *scan, struct segment_header *header, bool *out_follows)
+enum wal_status scan_peek_segment(struct scan *scan,
+                                  struct segment_header *out_header,
+                                  bool *out_is_sound)
 {
-    struct wal *wal = scan->wal;
-    *out_follows = false;
     if (!segment_reader_open(&scan->reader, scan->number + 1)) {
-        return say_unreadable(scan, 0);
+        return scan_say_unreadable(scan, 0);
     }
     const uint8_t *page = segment_reader_at(&scan->reader, 0, SEGMENT_HEADER_BYTES);
     if (page == NULL) {
-        return say_unreadable(scan, 0);
+        return scan_say_unreadable(scan, 0);
     }
-    enum segment_sight sight = segment_unpack_header(page, header);
+    enum segment_sight sight = segment_unpack_header(page, out_header);
     if (sight == SEGMENT_NEWER) {
-        return wal_say(wal, WAL_VERSION, "%s was written by a newer release of consens",
+        return wal_say(scan->wal, WAL_VERSION,
+                       "%s was written by a newer release of consens", scan->reader.name);
+    }
+    if (sight == SEGMENT_SOUND &&
+        !field_same_id(out_header->incarnation, scan->wal->superblock.incarnation)) {
+        return wal_say(scan->wal, WAL_DAMAGED,
+                       "the header of %s is that of another node's log: a file was put "
+                       "into the wrong directory. Nothing was changed. Put the right one "
+                       "back.",
                        scan->reader.name);
     }
-    if (sight == SEGMENT_BAD || header->number != scan->number + 1 ||
-        !field_same_id(header->incarnation, wal->superblock.incarnation)) {
-        return wal_say(wal, WAL_DAMAGED, "the header of %s (offset 0) is damaged. %s",
-                       scan->reader.name, WHAT_TO_DO);
-    }
-    *out_follows = header->first_block == wal->block + 1 &&
-                   field_same_digest(header->previous, wal->digest);
+    *out_is_sound = sight == SEGMENT_SOUND && out_header->number == scan->number + 1;
     return WAL_OK;
 }
 
-static void enter_segment(struct scan *scan, const struct segment_header *header)
+/* Whether the next segment continues where the last one ended. */
+static enum wal_status
+look_into_next(struct scan *scan, struct segment_header *header, bool *out_follows)
+{
+    const struct wal *wal = scan->wal;
+    bool is_sound = false;
+    enum wal_status status = scan_peek_segment(scan, header, &is_sound);
+    *out_follows = status == WAL_OK && is_sound &&
+                   header->first_block == wal->block + 1 &&
+                   field_same_digest(header->previous, wal->digest);
+    return status;
+}
+
+void scan_enter_segment(struct scan *scan, const struct segment_header *header)
 {
     scan->number = header->number;
     scan->generation = header->generation;
@@ -112,26 +101,23 @@ static void enter_segment(struct scan *scan, const struct segment_header *header
 
 /* ---- looking ----------------------------------------------------------------------- */
 
-static bool is_zero(const uint8_t *data, size_t bytes)
+bool scan_is_zero(const uint8_t *data, size_t bytes)
 {
     return data[0] == 0 && memcmp(data, data + 1, bytes - 1) == 0;
 }
 
-static bool is_inside(const struct scan *scan, uint64_t offset, size_t bytes)
+bool scan_is_inside(const struct scan *scan, uint64_t offset, size_t bytes)
 {
     return offset <= scan->reader.file_bytes && bytes <= scan->reader.file_bytes - offset;
 }
 
-/*
- * A sound block at `offset`, or NULL: there is none, or, with reader.error set, it
- * cannot be read.
- */
-static const uint8_t *
-read_block(struct scan *scan, uint64_t offset, struct block_header *out_header)
+const uint8_t *
+scan_read_block(struct scan *scan, uint64_t offset, struct block_header *out_header)
 {
     size_t bytes = 0;
     const uint8_t *page = segment_reader_at(&scan->reader, offset, BLOCK_ALIGN_BYTES);
-    if (page == NULL || !block_peek(page, &bytes) || !is_inside(scan, offset, bytes)) {
+    if (page == NULL || !block_peek(page, &bytes) ||
+        !scan_is_inside(scan, offset, bytes)) {
         return NULL;
     }
     const uint8_t *block = segment_reader_at(&scan->reader, offset, bytes);
@@ -159,12 +145,12 @@ static bool apply_records(const struct found *found, struct log_state *after)
     }
     return count == header->record_count && after->length == header->length &&
            field_same_chain(after->chain, header->chain) &&
-           after->token == header->token &&
+           after->token == header->token && after->cut_count == header->cut_count &&
            paxos_ballot_compare(after->promised, header->promised) == 0 &&
            paxos_ballot_compare(after->accepted, header->accepted) == 0;
 }
 
-static bool is_in_place(const struct scan *scan, const struct block_header *header)
+bool scan_is_in_place(const struct scan *scan, const struct block_header *header)
 {
     const struct wal *wal = scan->wal;
     return header->number == wal->block + 1 &&
@@ -183,19 +169,19 @@ static enum wal_status look_here(struct scan *scan, struct found *found)
     observation->asks_block = true;
     observation->is_below_floor =
         scan->wal->block + 1 <= superblock->floor_block && !MUTANT_IS(49);
-    if (!is_inside(scan, scan->offset, BLOCK_ALIGN_BYTES)) {
+    if (!scan_is_inside(scan, scan->offset, BLOCK_ALIGN_BYTES)) {
         observation->is_blank = true; // the segment is full
         return WAL_OK;
     }
     const uint8_t *page =
         segment_reader_at(&scan->reader, scan->offset, BLOCK_ALIGN_BYTES);
-    observation->is_blank = page != NULL && is_zero(page, BLOCK_ALIGN_BYTES);
-    found->block = read_block(scan, scan->offset, &found->header);
+    observation->is_blank = page != NULL && scan_is_zero(page, BLOCK_ALIGN_BYTES);
+    found->block = scan_read_block(scan, scan->offset, &found->header);
     if (scan->reader.error != 0) {
-        return say_unreadable(scan, scan->offset);
+        return scan_say_unreadable(scan, scan->offset);
     }
     observation->is_valid = found->block != NULL;
-    if (observation->is_valid && is_in_place(scan, &found->header)) {
+    if (observation->is_valid && scan_is_in_place(scan, &found->header)) {
         found->after = scan->wal->state;
         observation->is_chained = apply_records(found, &found->after);
         // Whole and in its place, but not what a log can say: never a tear.
@@ -212,18 +198,18 @@ static enum wal_status look_ahead(struct scan *scan, bool *has_evidence)
 {
     uint64_t missing = scan->wal->block + 1;
     uint64_t offset = scan->offset;
-    while (is_inside(scan, offset, BLOCK_ALIGN_BYTES)) {
+    while (scan_is_inside(scan, offset, BLOCK_ALIGN_BYTES)) {
         const uint8_t *page = segment_reader_at(&scan->reader, offset, BLOCK_ALIGN_BYTES);
-        if (page != NULL && !is_zero(page, BLOCK_ALIGN_BYTES)) {
+        if (page != NULL && !scan_is_zero(page, BLOCK_ALIGN_BYTES)) {
             scan->result->blank_bytes = offset + BLOCK_ALIGN_BYTES;
             struct block_header header = {0};
-            bool is_sound = read_block(scan, offset, &header) != NULL;
+            bool is_sound = scan_read_block(scan, offset, &header) != NULL;
             if (is_sound && header.floor >= missing && !MUTANT_IS(43)) {
                 *has_evidence = true;
             }
         }
         if (scan->reader.error != 0) {
-            return say_unreadable(scan, offset);
+            return scan_say_unreadable(scan, offset);
         }
         offset += BLOCK_ALIGN_BYTES;
     }
@@ -246,12 +232,13 @@ static enum wal_status observe(struct scan *scan, struct found *found)
         if (status != WAL_OK || !follows) {
             // log-N exists once all before it is durable.
             observation->has_evidence = true;
-            return status;
+            break;
         }
-        enter_segment(scan, &header);
+        scan_enter_segment(scan, &header);
         status = look_here(scan, found);
     }
-    if (status == WAL_OK && !observation->is_chained && scan->number > 0) {
+    if (status == WAL_OK && !observation->is_chained && !observation->has_evidence &&
+        scan->number > 0) {
         status = look_ahead(scan, &observation->has_evidence);
     }
     return status;
@@ -259,20 +246,30 @@ static enum wal_status observe(struct scan *scan, struct found *found)
 
 /* ---- accepting --------------------------------------------------------------------- */
 
-static void keep_in_tail(struct tail *tail, struct cs_view body)
+static void keep_entries(struct scan *scan, const struct record *record)
+{
+    bool is_repair = record->persist.kind == PAXOS_PERSIST_REPAIR;
+    if (!is_repair && !record_is_bare(record->persist.kind)) {
+        tail_cut(scan->tail, record->persist.first_slot - 1);
+    }
+    struct record_cursor cursor = record_entries(record);
+    struct paxos_entry entry = {0};
+    struct cs_view payload = {0};
+    while (record_take_entry(&cursor, &entry, &payload)) {
+        if (is_repair) {
+            tail_fill(scan->tail, &entry);
+        } else {
+            tail_append(scan->tail, &entry);
+        }
+    }
+}
+
+static void keep_in_tail(struct scan *scan, struct cs_view body)
 {
     struct cs_view rest = body;
     struct record record = {0};
     while (rest.bytes > 0 && record_unpack(rest, &record)) {
-        if (!record_is_bare(record.persist.kind)) {
-            tail_cut(tail, record.persist.first_slot - 1);
-        }
-        struct record_cursor cursor = record_entries(&record);
-        struct paxos_entry entry = {0};
-        struct cs_view payload = {0};
-        while (record_take_entry(&cursor, &entry, &payload)) {
-            tail_append(tail, &entry);
-        }
+        keep_entries(scan, &record);
         rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);
     }
 }
@@ -282,7 +279,7 @@ static void accept_block(struct scan *scan, const struct found *found)
     struct wal *wal = scan->wal;
     struct cs_view body = block_body(found->block, &found->header);
     wal_note_entries(wal, body, scan->number, scan->offset);
-    keep_in_tail(scan->tail, body);
+    keep_in_tail(scan, body);
     wal->state = found->after;
     wal->block = found->header.number;
     if (found->header.record_count > 0) {
@@ -311,17 +308,21 @@ static void finish(struct scan *scan)
     };
 }
 
-/* The log ends here, well or badly. */
-static enum wal_status conclude(struct scan *scan, enum recovery_decision decision)
+/*
+ * What the table says about a place where no block of the log begins. `*out_goes_on`:
+ * there are more at scan->offset.
+ */
+static enum wal_status
+conclude(struct scan *scan, enum recovery_decision decision, bool *out_goes_on)
 {
+    *out_goes_on = false;
     switch (decision) {
     case RECOVERY_CUT:
     case RECOVERY_END:
         scan->result->is_torn = decision == RECOVERY_CUT;
-        finish(scan);
         return WAL_OK;
     case RECOVERY_DAMAGED:
-        return say_damaged(scan);
+        return damage_skip(scan, out_goes_on);
     case RECOVERY_AMNESIA:
         return say_missing(scan);
     case RECOVERY_ACCEPT:
@@ -335,18 +336,25 @@ static enum wal_status conclude(struct scan *scan, enum recovery_decision decisi
 
 static enum wal_status scan_blocks(struct scan *scan)
 {
-    while (true) {
+    bool goes_on = true;
+    while (goes_on) {
         struct found found;
         enum wal_status status = observe(scan, &found);
         if (status != WAL_OK) {
             return status;
         }
         enum recovery_decision decision = recovery_decide(&found.observation);
-        if (decision != RECOVERY_ACCEPT) {
-            return conclude(scan, decision);
+        if (decision == RECOVERY_ACCEPT) {
+            accept_block(scan, &found);
+            continue;
         }
-        accept_block(scan, &found);
+        status = conclude(scan, decision, &goes_on);
+        if (status != WAL_OK) {
+            return status;
+        }
     }
+    finish(scan);
+    return WAL_OK;
 }
 
 enum wal_status scan_log(struct wal *wal,

@@ -11,7 +11,16 @@
  *   72   8  generation
  *   80   8  number of the first block
  *   88  16  digest of the block before that
- *  104      zeros up to 4 KiB
+ *  104   4  1: the following is there
+ *  108  12  promised after that block (epoch, round, node)
+ *  120  12  accepted
+ *  132   4  zero
+ *  136   8  decided (a hint)
+ *  144   8  length
+ *  152  16  chain(length)
+ *  168   8  token
+ *  176   8  number of records so far that replaced a suffix
+ *  184      zeros up to 4 KiB
  *
  * Sound when: magic, version and digest are right. In place when also the incarnation
  * and number are those of the directory and the name, and first block and digest follow
@@ -91,6 +100,15 @@ void segment_pack_header(uint8_t *page, const struct segment_header *header)
     field_put_u64(&at, header->generation);
     field_put_u64(&at, header->first_block);
     field_put_digest(&at, header->previous);
+    field_put_u32(&at, header->has_state ? 1 : 0);
+    field_put_ballot(&at, header->promised);
+    field_put_ballot(&at, header->accepted);
+    field_put_u32(&at, 0);
+    field_put_u64(&at, header->decided);
+    field_put_u64(&at, header->length);
+    field_put_chain(&at, header->chain);
+    field_put_u64(&at, header->token);
+    field_put_u64(&at, header->cut_count);
     at = page + DIGEST_AT_BYTES;
     field_put_digest(&at, digest_of(page, SEGMENT_FORMAT_VERSION));
 }
@@ -114,6 +132,15 @@ enum segment_sight segment_unpack_header(const uint8_t *page, struct segment_hea
     out->generation = field_take_u64(&at);
     out->first_block = field_take_u64(&at);
     out->previous = field_take_digest(&at);
+    out->has_state = field_take_u32(&at) != 0;
+    out->promised = field_take_ballot(&at);
+    out->accepted = field_take_ballot(&at);
+    (void)field_take_u32(&at);
+    out->decided = field_take_u64(&at);
+    out->length = field_take_u64(&at);
+    out->chain = field_take_chain(&at);
+    out->token = field_take_u64(&at);
+    out->cut_count = field_take_u64(&at);
     return SEGMENT_SOUND;
 }
 

@@ -38,6 +38,14 @@ struct segment_header {
     uint64_t generation;        // 1; one more each time the file is used again
     uint64_t first_block;       // number of the block that follows
     struct cs_digest previous;  // digest of block first_block - 1
+    bool has_state;             // the rest: what the log said after that block
+    struct paxos_ballot promised;
+    struct paxos_ballot accepted;
+    cs_slot decided;
+    cs_slot length;
+    struct paxos_digest chain;
+    uint64_t token;
+    uint64_t cut_count;
 };
 
 enum segment_sight { SEGMENT_SOUND, SEGMENT_BAD, SEGMENT_NEWER };

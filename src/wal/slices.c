@@ -56,26 +56,6 @@ static enum wal_status load_block(struct cursor *cursor)
     return WAL_OK;
 }
 
-/* To the first slot of the run that holds cursor->next. */
-static enum wal_status enter_extent(struct cursor *cursor)
-{
-    cursor->extent = extents_find(&cursor->wal->extents, cursor->next);
-    CHECK(cursor->extent != NULL);
-    const struct extent_place *place = &cursor->extent->place;
-    cursor->offset = place->offset_bytes;
-    enum wal_status status = load_block(cursor);
-    if (status != WAL_OK) {
-        return status;
-    }
-    size_t skipped = place->record_at_bytes - BLOCK_HEADER_BYTES;
-    if (skipped > cursor->rest.bytes) {
-        return say_damaged(cursor->wal, cursor);
-    }
-    cursor->rest = view_of(cursor->rest.data + skipped, cursor->rest.bytes - skipped);
-    cursor->next = cursor->extent->first;
-    return WAL_OK;
-}
-
 /* To the next record with entries, in this block or a later one of the run. */
 static enum wal_status next_record(struct cursor *cursor)
 {
@@ -94,21 +74,20 @@ static enum wal_status next_record(struct cursor *cursor)
         }
         cursor->rest =
             view_of(cursor->rest.data + record.bytes, cursor->rest.bytes - record.bytes);
-        cursor->entries = record_entries(&record);
+        bool is_aside = record_is_aside(record.persist.kind) &&
+                        record.persist.first_slot != cursor->next;
+        if (!is_aside) { // slots repaired elsewhere in the log
+            cursor->entries = record_entries(&record);
+        }
     }
     return WAL_OK;
 }
 
-/* The entry of slot cursor->next. `out_payload` is valid until the next call. */
-static enum wal_status
-take(struct cursor *cursor, struct paxos_entry *out_entry, struct cs_view *out_payload)
+/* The entry that comes next in the run. `out_payload` is valid until the next call. */
+static enum wal_status take_next(struct cursor *cursor,
+                                 struct paxos_entry *out_entry,
+                                 struct cs_view *out_payload)
 {
-    if (cursor->extent == NULL || cursor->next > cursor->extent->last) {
-        enum wal_status status = enter_extent(cursor);
-        if (status != WAL_OK) {
-            return status;
-        }
-    }
     enum wal_status status = next_record(cursor);
     if (status != WAL_OK) {
         return status;
@@ -119,6 +98,93 @@ take(struct cursor *cursor, struct paxos_entry *out_entry, struct cs_view *out_p
     }
     cursor->next++;
     return WAL_OK;
+}
+
+/* To cursor->next in the run that holds it. */
+static enum wal_status enter_extent(struct cursor *cursor)
+{
+    cs_slot wanted = cursor->next;
+    cursor->extent = extents_find(&cursor->wal->extents, wanted);
+    CHECK(cursor->extent != NULL);
+    const struct extent_place *place = &cursor->extent->place;
+    cursor->offset = place->offset_bytes;
+    enum wal_status status = load_block(cursor);
+    if (status != WAL_OK) {
+        return status;
+    }
+    size_t skipped = place->record_at_bytes - BLOCK_HEADER_BYTES;
+    if (skipped > cursor->rest.bytes) {
+        return say_damaged(cursor->wal, cursor);
+    }
+    cursor->rest = view_of(cursor->rest.data + skipped, cursor->rest.bytes - skipped);
+    cursor->next = cursor->extent->from;
+    struct paxos_entry entry = {0};
+    struct cs_view payload = {0};
+    while (status == WAL_OK && cursor->next < wanted) {
+        status = take_next(cursor, &entry, &payload);
+    }
+    return status;
+}
+
+/*
+ * The entry of slot cursor->next, which lies somewhere. `out_payload` is valid until the
+ * next call.
+ */
+static enum wal_status
+take(struct cursor *cursor, struct paxos_entry *out_entry, struct cs_view *out_payload)
+{
+    if (cursor->extent == NULL || cursor->next > cursor->extent->last) {
+        enum wal_status status = enter_extent(cursor);
+        if (status != WAL_OK) {
+            return status;
+        }
+    }
+    return take_next(cursor, out_entry, out_payload);
+}
+
+/* ---- lost slots -------------------------------------------------------------------- */
+
+/* chain(slot), which the cursor then stands behind; slot 0 has none. */
+static bool
+read_chain(struct cursor *cursor, cs_slot slot, struct paxos_digest *out_chain)
+{
+    const struct wal *wal = cursor->wal;
+    *out_chain = (struct paxos_digest){0};
+    cursor->extent = NULL;
+    cursor->next = slot + 1;
+    const struct wal_fault *fault = faults_find(&wal->faults, slot);
+    if (fault != NULL && fault->last == slot && fault->knows_after) {
+        *out_chain = fault->after_chain;
+        return true;
+    }
+    if (slot == 0 || fault != NULL) {
+        return slot == 0;
+    }
+    cursor->next = slot;
+    struct paxos_entry entry = {0};
+    struct cs_view payload = {0};
+    bool is_read = take(cursor, &entry, &payload) == WAL_OK;
+    *out_chain = entry.chain;
+    return is_read;
+}
+
+/*
+ * What stood at `slot` and after it in its run has rotted. If what stood before it has
+ * too, that is lost as well.
+ */
+static void lose(struct wal *wal, cs_slot slot)
+{
+    struct wal_fault fault = {.first = slot};
+    struct cursor cursor = {.wal = wal};
+    fault.last = extents_lose(&wal->extents, slot);
+    const struct wal_fault *before = faults_find(&wal->faults, slot - 1);
+    while (before == NULL && !read_chain(&cursor, fault.first - 1, &fault.before_chain)) {
+        fault.first--;
+        cs_slot last = extents_lose(&wal->extents, fault.first);
+        CHECK(last == fault.first);
+        before = faults_find(&wal->faults, fault.first - 1);
+    }
+    faults_add(&wal->faults, &fault);
 }
 
 /* ---- slices ------------------------------------------------------------------------ */
@@ -150,36 +216,70 @@ static void point_payloads(struct wal_slice *slice)
     }
 }
 
+/* Slot cursor->next is lost: the slice ends here. */
+static bool meets_fault(const struct cursor *cursor, struct wal_slice *slice)
+{
+    const struct wal_fault *fault = faults_find(&cursor->wal->faults, cursor->next);
+    if (fault != NULL) {
+        slice->fault = *fault;
+    }
+    return fault != NULL;
+}
+
 static enum wal_status
 collect(struct cursor *cursor, const struct limits *limits, struct wal_slice *slice)
 {
-    struct paxos_digest previous = {0};
+    struct paxos_digest previous = slice->before_chain;
     while (slice->entry_count < limits->max_entries && cursor->next <= limits->last) {
         struct paxos_entry entry = {0};
         struct cs_view payload = {0};
-        bool is_chained = cursor->next > 1 && cursor->extent != NULL;
+        cs_slot wanted = cursor->next;
+        if (meets_fault(cursor, slice)) {
+            return WAL_OK;
+        }
         enum wal_status status = take(cursor, &entry, &payload);
+        bool is_right =
+            (status == WAL_OK && slice->entry_count == 0 && slice->is_before_lost) ||
+            field_same_chain(paxos_chain_next(previous, &entry), entry.chain);
+        if (status == WAL_OK && !is_right) {
+            status = say_damaged(cursor->wal, cursor);
+        }
+        if (status == WAL_DAMAGED && cursor->wal->reader.error == 0) {
+            lose(cursor->wal, wanted);
+            cursor->next = wanted;
+            (void)meets_fault(cursor, slice);
+            return WAL_OK;
+        }
         if (status != WAL_OK) {
             return status;
-        }
-        is_chained = is_chained || entry.slot == 1;
-        if (is_chained &&
-            !field_same_chain(paxos_chain_next(previous, &entry), entry.chain)) {
-            return say_damaged(cursor->wal, cursor);
-        }
-        previous = entry.chain;
-        if (entry.slot + 1 == limits->first) {
-            slice->before_chain = entry.chain;
-        }
-        if (entry.slot < limits->first) {
-            continue;
         }
         if (slice->entry_count > 0 &&
             slice->bytes.bytes + payload.bytes > limits->max_bytes) {
             return WAL_OK;
         }
+        previous = entry.chain;
         add_entry(slice, &entry, payload);
     }
+    return WAL_OK;
+}
+
+/* The chain that the slice begins with; where it cannot be told, those slots are lost. */
+static enum wal_status
+find_before(struct cursor *cursor, cs_slot slot, struct wal_slice *slice)
+{
+    struct wal *wal = cursor->wal;
+    bool is_known = read_chain(cursor, slot, &slice->before_chain);
+    cursor->next = slot + 1;
+    slice->is_before_lost = !is_known && faults_find(&wal->faults, slot) != NULL;
+    if (is_known || slice->is_before_lost) {
+        return WAL_OK;
+    }
+    if (wal->reader.error != 0) {
+        return WAL_DAMAGED;
+    }
+    lose(wal, slot);
+    slice->fault = *faults_find(&wal->faults, slot);
+    cursor->extent = NULL;
     return WAL_OK;
 }
 
@@ -222,8 +322,11 @@ enum wal_status wal_read(struct wal *wal,
     }
     wal->reader_active = wal->segment.number;
     // From one slot before, whose chain is asked for too.
-    struct cursor cursor = {.wal = wal, .next = first > 1 ? first - 1 : 1};
-    enum wal_status status = collect(&cursor, &limits, out_slice);
+    struct cursor cursor = {.wal = wal};
+    enum wal_status status = find_before(&cursor, first - 1, out_slice);
+    if (status == WAL_OK && out_slice->fault.first == 0) {
+        status = collect(&cursor, &limits, out_slice);
+    }
     give_back_window(&wal->reader);
     if (status != WAL_OK) {
         wal_slice_fini(out_slice);

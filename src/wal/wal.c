@@ -127,6 +127,14 @@ static int open_ready(struct wal *wal, const char *name, struct wal_segment *nex
         .generation = next->generation,
         .first_block = wal->block + 1,
         .previous = wal->digest,
+        .has_state = true,
+        .promised = wal->state.promised,
+        .accepted = wal->state.accepted,
+        .decided = wal->state.decided,
+        .length = wal->state.length,
+        .chain = wal->state.chain,
+        .token = wal->state.token,
+        .cut_count = wal->state.cut_count,
     };
     segment_pack_header(page, &header);
     int64_t written =
@@ -257,6 +265,7 @@ static struct block_header header_of(const struct wal *wal,
         .length = after->length,
         .chain_before = wal->state.chain,
         .chain = after->chain,
+        .cut_count = after->cut_count,
     };
     return header;
 }
@@ -299,6 +308,28 @@ enum wal_status wal_write_block(struct wal *wal,
     return WAL_OK;
 }
 
+static void note_record(struct wal *wal,
+                        const struct record *record,
+                        const struct extent_place *place)
+{
+    const struct paxos_persist *persist = &record->persist;
+    if (persist->kind != PAXOS_PERSIST_REPAIR) {
+        extents_put(&wal->extents, persist->first_slot, persist->entry_count, place);
+        faults_cut(&wal->faults, persist->first_slot);
+        return;
+    }
+    struct record_cursor cursor = record_entries(record);
+    struct paxos_entry entry = {0};
+    struct cs_view payload = {0};
+    while (record_take_entry(&cursor, &entry, &payload)) {
+        // The last one is asked for.
+    }
+    if (persist->entry_count > 0 && !MUTANT_IS(102)) {
+        extents_fill(&wal->extents, persist->first_slot, persist->entry_count, place);
+        faults_fill(&wal->faults, persist->first_slot, entry.slot, entry.chain);
+    }
+}
+
 void wal_note_entries(struct wal *wal,
                       struct cs_view body,
                       uint64_t segment,
@@ -314,8 +345,7 @@ void wal_note_entries(struct wal *wal,
                 .record_at_bytes =
                     (uint32_t)(BLOCK_HEADER_BYTES + (size_t)(rest.data - body.data)),
             };
-            extents_put(&wal->extents, record.persist.first_slot,
-                        record.persist.entry_count, &place);
+            note_record(wal, &record, &place);
         }
         rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);
     }
@@ -364,7 +394,7 @@ plan_records(struct cs_view records, struct log_state *after, bool *out_has_stat
             (plan.first_slot == 0 || first < plan.first_slot)) {
             plan.first_slot = first;
         }
-        *out_has_state = *out_has_state || record_has_state(record.persist.kind);
+        *out_has_state = *out_has_state || record_has_superblock(record.persist.kind);
         plan.record_count++;
         rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);
     }
@@ -459,6 +489,8 @@ void wal_close(struct wal **wal)
     segment_reader_fini(&self->reader);
     superblock_fini(&self->superblock_file);
     extents_fini(&self->extents);
+    faults_fini(&self->faults);
+    free(self->damages);
     free(self->seeds);
     free(self->tail);
     free(self->buffer);

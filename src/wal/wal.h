@@ -48,14 +48,37 @@ struct wal_settings {
 
 struct wal;
 
+/*
+ * Slots first .. last, whose bytes on disk are lost. A copy is the right one if it goes
+ * on from `before_chain` and, where that is known, ends at `after_chain`.
+ */
+struct wal_fault {
+    cs_slot first;
+    cs_slot last;
+    struct paxos_digest before_chain; // chain(first - 1)
+    struct paxos_digest after_chain;  // chain(last), if knows_after
+    bool knows_after;
+};
+
+/* Where something that was durable does not hash any more, as found at start. */
+struct wal_damage {
+    uint64_t segment;
+    uint64_t from_bytes;
+    uint64_t to_bytes;    // where the log goes on; UINT64_MAX: not in this file
+    uint64_t first_block; // missing ones; last_block < first_block: none, a header only
+    uint64_t last_block;
+};
+
 struct wal_recovery {
     bool is_fresh; // never started before: no past
     struct paxos_id incarnation;
     uint64_t boot; // this start's, already durable
     struct paxos_recovered
         core; // tail points into memory owned by the wal until wal_forget_tail()
-    uint64_t torn_blocks; // cut at the end
-    char sentence[512];   // of any status but WAL_OK: what happened, why, what to do
+    uint64_t torn_blocks;    // cut at the end
+    uint32_t damaged_places; // wal_damages()
+    uint32_t fault_count;    // wal_faults(): runs of slots to be repaired from peers
+    char sentence[512];      // of any status but WAL_OK: what happened, why, what to do
 };
 
 /*
@@ -68,6 +91,10 @@ enum wal_status wal_open(struct wal **out_wal,
                          const struct wal_settings *settings,
                          struct wal_recovery *out_recovery);
 void wal_forget_tail(struct wal *wal);
+/* Places found damaged at start. Valid as long as the wal. */
+const struct wal_damage *wal_damages(const struct wal *wal, size_t *out_count);
+/* Slots that are lost now. Valid until the next commit or read. */
+const struct wal_fault *wal_faults(const struct wal *wal, size_t *out_count);
 /* Makes durable what is not (durability interval or none), unless the log has failed. */
 void wal_close(struct wal **wal);
 
@@ -138,14 +165,17 @@ void wal_set_no_room(struct wal *wal, bool is_full);
 /*
  * Entries first..last from disk, as many as fit max_entries / max_bytes of payload
  * (always one). None if the log has meanwhile become shorter than `first`. Slots must
- * be durable.
+ * be durable. Lost slots end the slice: `fault` says which (none: first = 0). A block
+ * that has rotted since it was last read is found here; from then on its slots are lost.
  */
 struct wal_slice {
     uint32_t entry_count;
     struct paxos_entry *entries; // owned by the slice; with chains
     struct cs_view *payloads;    // into bytes
     struct cs_buffer bytes;
-    struct paxos_digest before_chain; // chain(first - 1)
+    struct paxos_digest before_chain; // chain(first - 1), unless it is lost
+    bool is_before_lost;
+    struct wal_fault fault; // why it ends here, if it does
 };
 enum wal_status wal_read(struct wal *wal,
                          cs_slot first,

@@ -116,7 +116,7 @@ static const struct field HEARTBEAT_REPLY[] = {
     SLOT(heartbeat_reply.durable), SLOT(heartbeat_reply.decided),
     PAIR(heartbeat_reply.decided_chain), U64(heartbeat_reply.block),
     FLAG(heartbeat_reply.happy), FLAG(heartbeat_reply.gated),
-    U32(heartbeat_reply.disk_us),
+    U32(heartbeat_reply.disk_us), FLAG(heartbeat_reply.faulty),
 };
 
 static const struct field PREPARE[] = {
@@ -125,7 +125,7 @@ static const struct field PREPARE[] = {
 
 static const struct field PROMISE[] = {
     BALLOT(promise.accepted), SLOT(promise.length), PAIR(promise.length_chain),
-    SLOT(promise.decided), PAIR(promise.decided_chain),
+    SLOT(promise.decided), PAIR(promise.decided_chain), FLAG(promise.faulty),
 };
 
 static const struct field NACK[] = {BALLOT(nack.promised), BALLOT(nack.leader)};
@@ -150,7 +150,8 @@ static const struct field ROUND_ACK[] = {U64(round_ack.read_round)};
 
 static const struct field READ[] = {U64(read.boot), U64(read.counter), SLOT(read.index)};
 
-static const struct field FETCH[] = {SLOT(fetch.first), SLOT(fetch.last)};
+static const struct field FETCH[] = {SLOT(fetch.first), SLOT(fetch.last),
+                                     FLAG(fetch.for_repair)};
 
 static const struct field ENTRIES[] = {
     SLOT(log.from), PAIR(log.from_chain), SLOT(log.decided),

@@ -81,6 +81,28 @@ bool faults_wipe(struct world *world, const struct words *words)
     return true;
 }
 
+/* damage NODE SLOT [LAST]: those are lost on its disk. */
+bool faults_damage(struct world *world, const struct words *words)
+{
+    int at = 0;
+    uint64_t first = 0;
+    if (!words_down(world, words, 1, &at) || !words_number(words->word[2], &first)) {
+        return false;
+    }
+    struct storage *durable = &world->processes[at].disk.durable;
+    uint64_t last = first;
+    if (words->count > 3 && !words_number(words->word[3], &last)) {
+        return false;
+    }
+    if (first == 0 || first > last || last > durable->length) {
+        return words_fail(world, "no such slots on its disk", words->word[2]);
+    }
+    for (uint64_t slot = first; slot <= last; slot++) {
+        durable->is_lost[slot] = true;
+    }
+    return true;
+}
+
 bool faults_copy(struct world *world, const struct words *words)
 {
     int at = 0;

@@ -60,6 +60,15 @@ void print_trace(struct world *world, int at, const struct paxos_trace *trace)
         print_ballot(world, trace->ballot);
         print(world, " to slot %llu", (unsigned long long)trace->slot);
         break;
+    case PAXOS_TRACE_FAULTY:
+    case PAXOS_TRACE_DAMAGED:
+        print(world, " from slot %llu", (unsigned long long)trace->slot);
+        break;
+    case PAXOS_TRACE_REPAIRED:
+    case PAXOS_TRACE_WHOLE:
+        print(world, " to slot %llu, from n%u", (unsigned long long)trace->slot,
+              trace->peer + 1);
+        break;
     case PAXOS_TRACE_FETCHED:
         print(world, " to slot %llu", (unsigned long long)trace->slot);
         break;
@@ -140,6 +149,10 @@ void print_log(struct world *world, int at)
     for (cs_slot slot = base + 1; slot <= length; slot++) {
         const struct paxos_entry *entry =
             is_up ? paxos_entry_at(process->core, slot) : &durable->entries[slot - 1];
+        if (!is_up && durable->is_lost[slot]) {
+            print(world, " ?%s", slot == decided ? " |" : "");
+            continue;
+        }
         print(world, " %llu%s", (unsigned long long)entry->digest.low,
               slot == decided ? " |" : "");
     }

@@ -160,10 +160,19 @@ static void serve(struct world *world, int at)
     const struct paxos_serve *asked = &world->effects.serve;
     const struct process *process = &world->processes[at];
     const struct storage *durable = &process->disk.durable;
-    bool is_in_memory = asked->first > process->view.base;
+    bool is_in_memory =
+        asked->first > process->view.base && asked->last <= process->view.length;
     cs_slot last = asked->last;
     last = is_in_memory || last < durable->length ? last : durable->length;
     if (last < asked->first) {
+        return;
+    }
+    for (cs_slot slot = asked->first; !is_in_memory && slot <= last; slot++) {
+        last = durable->is_lost[slot] ? slot - 1 : last;
+    }
+    bool is_before_lost = !is_in_memory && durable->is_lost[asked->first - 1];
+    last = is_before_lost ? asked->first - 1 : last;
+    if (last < asked->first && asked->for_repair == 0) {
         return;
     }
     struct paxos_message message;

@@ -43,23 +43,51 @@ struct paxos_digest storage_chain_at(const struct storage *storage, cs_slot slot
     return slot == 0 ? none : storage->entries[slot - 1].chain;
 }
 
+/*
+ * As the log does (src/wal/open.c): a lost slot is below the core's memory if the slot
+ * behind it is decided too; else the core takes less for decided.
+ */
+static cs_slot known_decided(const struct storage *storage)
+{
+    cs_slot decided = storage->decided;
+    for (cs_slot slot = storage->length; slot > 0; slot--) {
+        if (storage->is_lost[slot] && slot + 1 >= decided && slot <= decided) {
+            decided = slot - 1;
+        }
+    }
+    return decided;
+}
+
 void storage_recover(const struct storage *storage,
                      uint32_t ring_entries,
                      struct paxos_recovered *out_recovered)
 {
+    static struct paxos_entry tail[SLOTS_MAX];
+    uint32_t count = 0;
+    cs_slot decided = known_decided(storage);
     cs_slot base = storage->length > ring_entries ? storage->length - ring_entries : 0;
-    CHECK(base == 0 || base < storage->decided);
+    for (cs_slot slot = base + 1; slot < decided; slot++) {
+        base = storage->is_lost[slot] ? slot + 1 : base;
+    }
+    CHECK(base == 0 || base < decided);
+    for (cs_slot slot = base + 1; slot <= storage->length; slot++) {
+        if (!storage->is_lost[slot]) {
+            tail[count++] = storage->entries[slot - 1];
+        }
+    }
     *out_recovered = (struct paxos_recovered){
         .config = storage->config,
         .promised = storage->promised,
         .accepted = storage->accepted,
-        .decided = storage->decided,
+        .decided = decided,
         .length = storage->length,
         .block = storage->block,
         .token = storage->token,
         .base = base,
         .base_chain = storage_chain_at(storage, base),
-        .tail = &storage->entries[base],
+        .length_chain = storage_chain_at(storage, storage->length),
+        .tail_count = count,
+        .tail = tail,
     };
     memcpy(out_recovered->watermarks, storage->watermarks, sizeof storage->watermarks);
 }
@@ -132,9 +160,37 @@ void disk_tell_slow(struct world *world, int at)
 
 /* ---- durable ---- */
 
+static void keep_entries(struct storage *storage, const struct record *record)
+{
+    cs_slot first = record->persist.first_slot;
+    for (uint32_t i = 0; i < record->persist.entry_count; i++) {
+        storage->entries[first - 1 + i] = record->entries[i];
+        storage->is_lost[first + i] = false;
+    }
+}
+
+/* The log is what it was, and slots of it that were lost are there again. */
+static void write_repaired(struct storage *storage, const struct record *record)
+{
+    const struct paxos_persist *persist = &record->persist;
+    for (uint32_t i = 0; i < persist->entry_count; i++) {
+        cs_slot slot = persist->first_slot + i;
+        // Decided entries may come before it is known that the log was another one.
+        bool is_same =
+            digests_equal(storage->entries[slot - 1].chain, record->entries[i].chain);
+        CHECK(slot <= storage->length);
+        CHECK(is_same || slot <= persist->decided);
+    }
+    keep_entries(storage, record);
+}
+
 static void write_entries(struct storage *storage, const struct record *record)
 {
     const struct paxos_persist *persist = &record->persist;
+    if (persist->kind == PAXOS_PERSIST_REPAIR) {
+        write_repaired(storage, record);
+        return;
+    }
     CHECK(persist->first_slot >= 1);
     CHECK(persist->first_slot <= storage->length + 1);
     CHECK(persist->length <= SLOTS_MAX);
@@ -142,8 +198,7 @@ static void write_entries(struct storage *storage, const struct record *record)
     if (persist->kind == PAXOS_PERSIST_APPEND) {
         CHECK(persist->first_slot == storage->length + 1);
     }
-    memcpy(&storage->entries[persist->first_slot - 1], record->entries,
-           persist->entry_count * sizeof *record->entries);
+    keep_entries(storage, record);
     storage->length = persist->length;
 }
 
@@ -155,8 +210,9 @@ static void apply(struct storage *storage, const struct record *record)
     storage->promised = persist->promised;
     storage->accepted = persist->accepted;
     storage->decided = persist->decided;
-    bool has_superblock =
-        persist->kind != PAXOS_PERSIST_APPEND && persist->kind != PAXOS_PERSIST_FETCHED;
+    bool has_superblock = persist->kind == PAXOS_PERSIST_PROMISE ||
+                          persist->kind == PAXOS_PERSIST_SYNC ||
+                          persist->kind == PAXOS_PERSIST_CONFIG;
     if (has_superblock) {
         storage->config = record->config;
         memcpy(storage->watermarks, record->watermarks, sizeof storage->watermarks);

@@ -315,6 +315,7 @@ static const struct verb VERBS[] = {
     {"wipe", 1, faults_wipe},
     {"pause", 1, faults_pause},
     {"resume", 1, faults_resume},
+    {"damage", 2, faults_damage},
     {"copy", 1, faults_copy},
     {"image", 1, faults_image},
     {"hold", 2, faults_hold},

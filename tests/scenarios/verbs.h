@@ -35,6 +35,7 @@ bool faults_restart(struct world *world, const struct words *words);
 bool faults_pause(struct world *world, const struct words *words);
 bool faults_resume(struct world *world, const struct words *words);
 bool faults_wipe(struct world *world, const struct words *words);
+bool faults_damage(struct world *world, const struct words *words);
 bool faults_copy(struct world *world, const struct words *words);
 bool faults_image(struct world *world, const struct words *words);
 bool faults_rollback(struct world *world, const struct words *words);

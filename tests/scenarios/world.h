@@ -53,6 +53,8 @@ struct storage {
     cs_slot length;
     struct paxos_watermark watermarks[PAXOS_MEMBERS_MAX];
     struct paxos_entry entries[SLOTS_MAX]; // slot s at s - 1
+    bool is_lost[SLOTS_MAX + 1]; // by slot: its bytes are damaged; what is left says what
+                                 // the whole log hashes to, no more
 };
 
 struct record {
@@ -201,7 +203,7 @@ void process_read(struct world *world, int at);
 /* ---- storage.c ---- */
 void storage_format(struct storage *storage, uint32_t seat, uint64_t life);
 void storage_form(struct storage *storage, uint32_t members);
-/* What recovery hands to the core. The tail points into `storage`. */
+/* What recovery hands to the core. The tail is valid until the next call. */
 void storage_recover(const struct storage *storage,
                      uint32_t ring_entries,
                      struct paxos_recovered *out_recovered);

@@ -122,7 +122,10 @@ void shadow_append(struct shadow *shadow,
                    cs_slot *out_first_slot)
 {
     struct shadow_log *log = &shadow->memory;
-    cs_slot first = find_first_changed(log, core, view);
+    // While the core knows only part of it (P5), the log on disk is what it was.
+    bool is_faulty = view->faulty_first != 0;
+    cs_slot first = is_faulty ? log->length + 1 : find_first_changed(log, core, view);
+    cs_slot length = is_faulty ? log->length : view->length;
     const struct paxos_config *config = paxos_config_of(core);
     struct shadow_record record = {
         .token = view->last_token,
@@ -131,11 +134,11 @@ void shadow_append(struct shadow *shadow,
         .cluster_id = config->cluster_id,
         .is_started = config->started != 0,
         .first_slot = first,
-        .chain_count = view->length + 1 - first,
+        .chain_count = length + 1 - first,
     };
     push_record(shadow, &record);
     shadow_log_cut(log, first - 1);
-    for (cs_slot slot = first; slot <= view->length; slot++) {
+    for (cs_slot slot = first; slot <= length; slot++) {
         struct paxos_digest chain = paxos_chain_at(core, slot);
         push_chain(shadow, chain);
         shadow_log_push(log, chain);

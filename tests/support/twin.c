@@ -196,6 +196,35 @@ void twin_configure(struct twin *twin, struct cs_buffer *out)
     pack(twin, &writing, out);
 }
 
+void twin_repair(const struct twin *twin,
+                 const struct paxos_persist *record,
+                 struct cs_buffer *out)
+{
+    struct paxos_entry *entries = calloc(record->entry_count, sizeof *entries);
+    struct cs_view *payloads = calloc(record->entry_count, sizeof *payloads);
+    struct cs_buffer bytes = {0};
+    CHECK(entries != NULL);
+    CHECK(payloads != NULL);
+    for (uint32_t i = 0; i < record->entry_count; i++) {
+        const struct twin_slot *slot = &twin->slots[record->first_slot + i];
+        entries[i] = slot->entry;
+        size_t count = slot->entry.payload_bytes;
+        if (count > 0) {
+            fill_payload(buffer_extend(&bytes, count), (uint32_t)count,
+                         slot->payload_seed);
+        }
+    }
+    const uint8_t *at = bytes.data;
+    for (uint32_t i = 0; i < record->entry_count; i++) {
+        payloads[i] = view_of(at, entries[i].payload_bytes);
+        at = at == NULL ? NULL : at + entries[i].payload_bytes;
+    }
+    wal_pack_record(out, record, entries, payloads, &twin->config, twin->watermarks);
+    free(entries);
+    free(payloads);
+    buffer_fini(&bytes);
+}
+
 void twin_decide(struct twin *twin, cs_slot decided)
 {
     CHECK(decided <= twin->length);
@@ -228,12 +257,18 @@ static const char *compare_tail(const struct twin *twin,
     if (!same_chain(core->base_chain, twin_chain_at(twin, core->base))) {
         return "base_chain";
     }
-    for (cs_slot slot = core->base + 1; slot <= core->length; slot++) {
-        if (!same_entry(&core->tail[slot - core->base - 1], &twin->slots[slot].entry)) {
+    cs_slot slot = core->base;
+    for (uint32_t i = 0; i < core->tail_count; i++) {
+        const struct paxos_entry *entry = &core->tail[i];
+        if (entry->slot <= slot || entry->slot > twin->length ||
+            !same_entry(entry, &twin->slots[entry->slot].entry)) {
             return "tail";
         }
+        slot = entry->slot;
     }
-    return NULL;
+    return same_chain(core->length_chain, twin_chain_at(twin, core->length))
+               ? NULL
+               : "length_chain";
 }
 
 static bool same_state(const struct twin *twin, const struct paxos_recovered *core)

@@ -53,6 +53,10 @@ void twin_fetch(struct twin *twin,
                 uint32_t payload_bytes,
                 struct cs_buffer *out);
 void twin_configure(struct twin *twin, struct cs_buffer *out);
+/* Packs slots as they are, with `record`'s kind, first_slot and entry_count. */
+void twin_repair(const struct twin *twin,
+                 const struct paxos_persist *record,
+                 struct cs_buffer *out);
 /* Nothing is packed: the next record carries it. */
 void twin_decide(struct twin *twin, cs_slot decided);
 

@@ -192,7 +192,8 @@ static void sizes_that_do_not_add_up_are_refused(void **state)
     assert_true(is_refused(&packed, BYTES, 0));
     assert_true(is_refused(&packed, BYTES, UINT32_MAX));
     assert_true(is_refused(&packed, KIND, 0));
-    assert_true(is_refused(&packed, KIND, 6));
+    assert_true(is_refused(&packed, KIND, PAXOS_PERSIST_NOTE + 1));
+    assert_true(is_refused(&packed, KIND, PAXOS_PERSIST_NOTE));
     assert_true(is_refused(&packed, KIND, PAXOS_PERSIST_PROMISE));
     assert_true(is_refused(&packed, KIND, PAXOS_PERSIST_SYNC));
     assert_true(is_refused(&packed, COUNT, 0));

@@ -192,6 +192,7 @@ static void recovered_tail_goes_on_from_its_base(void **state)
                                         .base_chain = paxos_rig_chain(10, 1),
                                         .decided = 12,
                                         .length = 13,
+                                        .tail_count = 3,
                                         .tail = tail};
     log_init(&fixture.log, fixture.ring, RING, &recovered);
     assert_int_equal(fixture.log.length, 13);

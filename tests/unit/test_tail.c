@@ -55,7 +55,9 @@ static void an_empty_log_has_an_empty_tail(void **state)
     struct choice choice = choose(&tail, 0, 8, 1000);
     assert_true(choice.is_possible);
     assert_int_equal(choice.base, 0);
-    assert_null(tail_copy(&tail, 0));
+    uint32_t count = 0;
+    assert_null(tail_copy(&tail, 0, &count));
+    assert_int_equal(count, 0);
     tail_fini(&tail);
 }
 
@@ -67,7 +69,9 @@ static void as_many_decided_slots_come_along_as_are_wanted(void **state)
     assert_true(choice.is_possible);
     assert_int_equal(choice.base, 17);
     assert_int_equal(choice.chain.low, 17);
-    struct paxos_entry *copy = tail_copy(&tail, choice.base);
+    uint32_t count = 0;
+    struct paxos_entry *copy = tail_copy(&tail, choice.base, &count);
+    assert_int_equal(count, 8);
     for (cs_slot i = 0; i < 8; i++) {
         assert_int_equal(copy[i].slot, 18 + i);
     }
@@ -102,14 +106,16 @@ static void a_replaced_suffix_is_forgotten(void **state)
     tail_cut(&tail, 5);
     append(&tail, 6, 2);
     append(&tail, 7, 2);
-    struct paxos_entry *copy = tail_copy(&tail, 3);
+    uint32_t count = 0;
+    struct paxos_entry *copy = tail_copy(&tail, 3, &count);
+    assert_int_equal(count, 4);
     assert_int_equal(copy[0].chain.high, 1);
     assert_int_equal(copy[1].chain.high, 1);
     assert_int_equal(copy[2].chain.high, 2);
     assert_int_equal(copy[3].slot, 7);
     free(copy);
     tail_cut(&tail, 20); // nothing there
-    assert_int_equal(tail.length, 7);
+    assert_int_equal(tail.count, 7);
     tail_fini(&tail);
 }
 
