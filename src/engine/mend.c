@@ -15,6 +15,7 @@ enum {
     SWEEPS_MAX =
         3, // so often every peer says that it has no copy before that is believed
     SWEEP_PAUSE_MS = 1000,
+    LAST_WORDS_MS = 3000, // a node that knows still answers, so that the others know too
 };
 
 static bool is_under_way(const struct replica *replica)
@@ -58,7 +59,16 @@ static void end_sweep(struct replica *replica)
     mend->lacking = 0;
     mend->sweeps++;
     mend->asked_ms = replica->now_ms + SWEEP_PAUSE_MS;
-    if (mend->sweeps >= SWEEPS_MAX && replica->applied < mend->fault.first) {
+    if (mend->sweeps == SWEEPS_MAX) {
+        mend->halt_ms = replica->now_ms + LAST_WORDS_MS;
+    }
+}
+
+static void maybe_halt(struct replica *replica)
+{
+    const struct mend *mend = &replica->mend;
+    if (mend->sweeps >= SWEEPS_MAX && replica->now_ms >= mend->halt_ms &&
+        replica->applied < mend->fault.first && replica->halt == PAXOS_HALT_NONE) {
         replica->halt = PAXOS_HALT_LOST;
         replica->halt_peer = replica->settings.core.seat;
     }
@@ -249,7 +259,10 @@ void mend_tick(struct replica *replica)
                                     .is_behind = is_behind};
         effects_step(replica, &event, NULL);
     }
-    if (is_under_way(replica) &&
+    if (is_under_way(replica)) {
+        maybe_halt(replica);
+    }
+    if (is_under_way(replica) && replica->halt == PAXOS_HALT_NONE &&
         replica->now_ms >= mend->asked_ms + replica->settings.core.resend_ms) {
         ask_next(replica);
     }

@@ -84,6 +84,7 @@ struct mend {               // mend.c
     uint64_t asked_ms;
     uint32_t lacking; // mask of seats: they said that they have no copy
     uint32_t sweeps;  // how often all of them said so
+    uint64_t halt_ms; // after enough of those
     uint64_t cookie;  // of the read of the log under way; 0: none
     bool is_behind_told;
     uint64_t noted_ms; // watermarks last written

@@ -205,6 +205,7 @@ struct faulty { // repair.c
     uint64_t asked_ms;
     uint32_t lacking; // mask: they said that they have no copy
     uint32_t sweeps;  // how often all of them said so
+    uint64_t halt_ms; // after enough of those
 };
 
 struct follower_stream {

@@ -19,6 +19,7 @@ enum {
     SWEEPS_MAX =
         3, // so often every peer says that it has no copy before that is believed
     SWEEP_PAUSE_MS = 1000,
+    LAST_WORDS_MS = 3000, // a node that knows still answers, so that the others know too
 };
 
 static struct paxos_entry *next_of_rest(const struct paxos_core *core)
@@ -85,8 +86,17 @@ static void end_sweep(struct paxos_core *core)
     faulty->lacking = 0;
     faulty->sweeps++;
     faulty->asked_ms = core->now_ms + SWEEP_PAUSE_MS;
-    if (faulty->sweeps >= SWEEPS_MAX && count_sound(core) < core_quorum_promise(core) &&
-        !MUTANT_IS(104)) {
+    if (faulty->sweeps == SWEEPS_MAX) {
+        faulty->halt_ms = core->now_ms + LAST_WORDS_MS;
+    }
+}
+
+static void maybe_halt(struct paxos_core *core)
+{
+    const struct faulty *faulty = &core->faulty;
+    if (faulty->is_active && faulty->sweeps >= SWEEPS_MAX &&
+        core->now_ms >= faulty->halt_ms &&
+        count_sound(core) < core_quorum_promise(core) && !MUTANT_IS(104)) {
         core_halt(core, PAXOS_HALT_LOST, core->settings.seat);
     }
 }
@@ -113,6 +123,7 @@ static void ask_next(struct paxos_core *core)
 void repair_tick(struct paxos_core *core)
 {
     struct faulty *faulty = &core->faulty;
+    maybe_halt(core);
     if (!faulty->is_active ||
         core->now_ms < faulty->asked_ms + core->settings.resend_ms) {
         return;
