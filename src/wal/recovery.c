@@ -23,8 +23,9 @@
  *   sound       any      | no   any  no   no   yes         damaged
  *   sound       any      | no   any  yes  no   yes         amnesia
  *
- * In this release damage is not repaired from peers: it is reported with file and offset,
- * and nothing on disk is changed.
+ * Damaged: the log goes on behind it (damage.c), the slots that were there are repaired
+ * from peers. Where nothing sound behind it says what the log was, opening is refused with
+ * file and offset, and nothing on disk is changed. Amnesia is always refused.
  */
 #include "wal/recovery.h"
 
