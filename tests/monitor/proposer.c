@@ -334,10 +334,6 @@ static cs_slot voted(const struct monitor *monitor, bool in_stream)
             bool is_durable =
                 ballot_equal(monitor->disk.accepted, monitor->view.promised);
             vote = is_durable ? monitor->disk.length : 0;
-            // The node may know less of its disk than is so.
-            bool is_unsure =
-                is_bent(monitor, BUGGIFY_MARKS_FEW) && monitor->records.count > 0;
-            vote = in_stream && is_unsure ? 0 : vote;
         }
         uint32_t at = i; // sorted, the largest first
         for (; at > 0 && votes[at - 1] < vote; at--) {
@@ -362,8 +358,12 @@ static void judge_leader(struct monitor *monitor)
            ull(monitor->leading.sync_length));
     bool is_vote = event->type == PAXOS_EVENT_PERSISTED ||
                    (monitor->message != NULL && monitor->message->type == PAXOS_ACCEPTED);
-    // A stream that is given up for no reason shows no sooner than its Prepare.
-    if (is_vote && !is_bent(monitor, BUGGIFY_STREAM_RESTART)) {
+    // With these a stream is given up and nothing sent shows it, or a vote comes later.
+    bool is_unsure = is_bent(monitor, BUGGIFY_STREAM_RESTART) ||
+                     is_bent(monitor, BUGGIFY_MESSAGES_FEW) ||
+                     is_bent(monitor, BUGGIFY_PROBE_AT_ONCE) ||
+                     is_bent(monitor, BUGGIFY_MARKS_FEW);
+    if (is_vote && !is_unsure) {
         cs_slot least = voted(monitor, true);
         EXPECT(monitor, RULE_A5, after >= least || least < monitor->leading.sync_length,
                "decided %llu, expected %llu: %u nodes have voted so far", ull(after),
