@@ -27,6 +27,9 @@ struct replica *replica_new(const struct replica_settings *settings,
     make_scratch(replica);
     bodies_init(&replica->bodies, settings->core.ring_entries, recovered->base);
     waiters_init(&replica->waiters, settings->requests_waiting_max);
+    // A disk that was put back as it was makes this boot's number one that was used before
+    // (G3): what that life proposed must answer nobody now.
+    replica->waiters.last_id = settings->core.nonce >> 2;
     replica->kv = kv_new();
     CHECK(replica->kv != NULL);
     replica->core = paxos_init(replica->core_memory, &settings->core, recovered);

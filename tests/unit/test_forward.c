@@ -155,7 +155,8 @@ static void deliver_refusal(struct world *world,
     refused.sequence = sequence;
     refused.status = status;
     refused.request_count = 1;
-    refused.request_ids[0] = id;
+    // Numbers of a life begin at its nonce (support/nodes.c): boots may be used again.
+    refused.request_ids[0] = id + ((1000 + world->follower + 1) >> 2);
     wire_pack_refused(&bytes, &refused);
     nodes_deliver(world->nodes, world->follower, view_of_buffer(&bytes));
     buffer_fini(&bytes);
