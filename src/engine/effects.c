@@ -144,12 +144,26 @@ static void hold(struct replica *replica, uint32_t seat, uint64_t token)
     held->count++;
 }
 
+/* Buggify: lost before it leaves, as any message may be. */
+static bool is_lost_early(const struct replica *replica,
+                          const struct paxos_message *message,
+                          uint32_t index)
+{
+    const uint64_t *points = replica->settings.core.buggify;
+    bool is_nack = message->type == PAXOS_NACK && BUGGIFY(points, NACK_LOST);
+    bool is_late = index >= 6 && BUGGIFY(points, MESSAGES_FEW);
+    return (is_nack || is_late) && (replica->now_ms & 1) != 0;
+}
+
 static void send_all(struct replica *replica)
 {
     const struct paxos_effects *effects = &replica->effects;
     const struct replica_ports *ports = &replica->ports;
     for (uint32_t i = 0; i < effects->now_count; i++) {
         const struct paxos_message *message = &effects->messages_now[i];
+        if (is_lost_early(replica, message, i)) {
+            continue;
+        }
         pack(replica, message);
         ports->send_peer(ports->context, message->to,
                          view_of_buffer(&replica->frame_bytes));

@@ -4,9 +4,6 @@
 
 void acceptor_nack(struct paxos_core *core, const struct paxos_message *message)
 {
-    if (BUGGIFY(core->settings.buggify, NACK_LOST) && core_draw(core, 2) == 0) {
-        return;
-    }
     struct paxos_message *nack = core_send_now(core, PAXOS_NACK, message->from);
     nack->ballot = message->ballot;
     nack->nack.promised = core->promised;

@@ -153,9 +153,7 @@ static struct paxos_message *send_into(struct paxos_core *core,
 {
     CHECK(to < core->settings.member_count);
     CHECK(to != core->settings.seat);
-    bool is_lost = *count >= 6 && BUGGIFY(core->settings.buggify, MESSAGES_FEW) &&
-                   core_draw(core, 2) == 0;
-    if (is_lost || *count == PAXOS_MESSAGES_MAX) {
+    if (*count == PAXOS_MESSAGES_MAX) {
         return &core->scratch;
     }
     return &messages[(*count)++];
@@ -185,8 +183,7 @@ core_send_after_sync(struct paxos_core *core, uint32_t type, uint32_t to)
 
 static void push_mark(struct paxos_core *core)
 {
-    uint32_t most = BUGGIFY(core->settings.buggify, MARKS_FEW) ? 2 : MARKS_MAX;
-    if (core->mark_count >= most) {
+    if (core->mark_count == MARKS_MAX) {
         core->mark_count--; // the newest then stands for two records: acknowledged later
     }
     uint32_t at = (core->mark_first + core->mark_count) % MARKS_MAX;

@@ -38,7 +38,7 @@ enum {
     TWIN_ALIVE_MS = 3000, // a nonce heard within this time is alive (G4)
     COOL_DOWN_MS = 1000,  // E5: after resigning
     ASK_AGAIN_MS = 50,    // PrepareReq at most this often
-    HASTE_MS = 5,         // buggify: before an answer can have come
+    HASTE_MS = 5,         // buggify: of what is repeated at once
 };
 
 #define SLOT_MAX (UINT64_MAX / 4) // slots beyond are refused, so that sums cannot wrap

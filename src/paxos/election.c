@@ -129,8 +129,7 @@ static void judge_happiness(struct paxos_core *core)
 /* E4 */
 static bool should_take_over(const struct paxos_core *core)
 {
-    bool is_eager = BUGGIFY(core->settings.buggify, TAKE_OVER_EAGER) || MUTANT_IS(29);
-    uint32_t rounds = is_eager ? 1 : TAKEOVER_ROUNDS;
+    uint32_t rounds = MUTANT_IS(29) ? 1 : TAKEOVER_ROUNDS;
     MARK_IF(core->election.unhappy_rounds >= rounds && !election_is_eligible(core), E5);
     if (core->election.unhappy_rounds < rounds || !election_is_eligible(core)) {
         return false;
@@ -307,8 +306,7 @@ void election_note_promise(struct paxos_core *core, struct paxos_ballot ballot)
         election->leader = ballot;
         election->is_happy = true;
         election->unhappy_rounds = 0;
-        bool is_strict = BUGGIFY(core->settings.buggify, NO_GRACE) || MUTANT_IS(31);
-        election->grace_rounds = is_strict ? 0 : PROMISE_GRACE_ROUNDS;
+        election->grace_rounds = MUTANT_IS(31) ? 0 : PROMISE_GRACE_ROUNDS;
         election->leader_heard_ms = core->now_ms;
     }
 }

@@ -87,8 +87,7 @@ void leader_start_stream(struct paxos_core *core, uint32_t seat)
 {
     struct peer *peer = &core->peers[seat];
     const struct slot_log *log = &core->log;
-    bool is_same = ballot_equal(peer->promise.accepted, core->proposer.ballot) &&
-                   !BUGGIFY(core->settings.buggify, STREAM_FROM_DECIDED);
+    bool is_same = ballot_equal(peer->promise.accepted, core->proposer.ballot);
     cs_slot common = is_same && peer->promise.length <= log->length
                          ? peer->promise.length
                          : peer->promise.decided;
@@ -97,6 +96,10 @@ void leader_start_stream(struct paxos_core *core, uint32_t seat)
         // pitfall 12).
         proposer_step_down(core, core->proposer.ballot, PAXOS_TRACE_OVERTAKEN);
         return;
+    }
+    if (common > peer->promise.decided &&
+        BUGGIFY(core->settings.buggify, STREAM_BEFORE)) {
+        common--;
     }
     MARK_IF(is_same, A1_SAME);
     MARK_IF(!is_same, A1_DECIDED);
@@ -145,7 +148,8 @@ static void send_sync(struct paxos_core *core, uint32_t seat)
     struct peer *peer = &core->peers[seat];
     const struct slot_log *log = &core->log;
     const struct proposer *proposer = &core->proposer;
-    bool is_empty = BUGGIFY(core->settings.buggify, SYNC_EMPTY);
+    bool is_empty = BUGGIFY(core->settings.buggify, SYNC_EMPTY) &&
+                    peer->next < core->proposer.sync_length;
     uint32_t count = is_empty ? 0 : count_fitting(core, peer->next);
     cs_slot end = peer->next + count;
     cs_slot sync = proposer->sync_length;
@@ -344,8 +348,8 @@ static void revive_peer(struct paxos_core *core, uint32_t seat)
     struct peer *peer = &core->peers[seat];
     bool is_behind = (!peer->has_acked || peer->acked < peer->next) && !MUTANT_IS(35);
     uint64_t patience_ms = 2 * (uint64_t)core->settings.resend_ms;
-    bool is_again = BUGGIFY(core->settings.buggify, PROBE_AT_ONCE) ||
-                    core->now_ms >= peer->sent_ms + core->settings.resend_ms;
+    bool is_hasty = BUGGIFY(core->settings.buggify, PROBE_AT_ONCE) && peer->is_sent;
+    bool is_again = is_hasty || core->now_ms >= peer->sent_ms + core->settings.resend_ms;
     bool is_restarted =
         BUGGIFY(core->settings.buggify, STREAM_RESTART) && core_draw(core, 8) == 0;
     if ((is_behind && core->now_ms >= peer->progress_ms + 5 * patience_ms) ||
@@ -451,9 +455,8 @@ static void drive_handover(struct paxos_core *core)
         proposer->handover_target = NO_SEAT;
         return;
     }
-    bool has_all = core->peers[target].acked == core->log.length ||
-                   BUGGIFY(core->settings.buggify, HANDOVER_EARLY);
-    if (has_all && core->now_ms >= proposer->handover_sent_ms + ASK_AGAIN_MS) {
+    if (core->peers[target].acked == core->log.length &&
+        core->now_ms >= proposer->handover_sent_ms + ASK_AGAIN_MS) {
         MARK(E8_SENT);
         struct paxos_message *message = core_send_now(core, PAXOS_HANDOVER, target);
         message->ballot = proposer->ballot;

@@ -24,9 +24,8 @@ static struct paxos_ballot next_ballot(const struct paxos_core *core)
             round = larger(round, peer->reply.promised.round);
         }
     }
-    uint32_t jump = BUGGIFY(core->settings.buggify, BALLOT_JUMPS) ? 1000 : 0;
     struct paxos_ballot ballot = {.epoch = core->config.epoch,
-                                  .round = round + 1 + jump,
+                                  .round = round + 1,
                                   .node = core_own_node(core)};
     return ballot;
 }
@@ -200,8 +199,9 @@ static void finish(struct paxos_core *core)
     cs_slot decided = 0;
     struct proposer *proposer = &core->proposer;
     bool hashes = digest_equal(staging_chain(&core->staging), proposer->sync_chain);
-    bool gives_up =
-        BUGGIFY(core->settings.buggify, PROPOSER_GIVES_UP) && core_draw(core, 4) == 0;
+    // Not in a step that has repeated Prepare already.
+    bool gives_up = BUGGIFY(core->settings.buggify, PROPOSER_GIVES_UP) &&
+                    core->effects->now_count == 0 && core_draw(core, 4) == 0;
     if (!hashes || gives_up || !all_decided_fit(core, &decided) ||
         !core_flip(core, proposer->ballot)) {
         core->staging.is_active = false;

@@ -188,7 +188,7 @@ static void pump_follower(struct paxos_core *core)
         return;
     }
     bool is_hasty = BUGGIFY(core->settings.buggify, READ_ASK_AGAIN);
-    uint32_t retry_ms = is_hasty ? HASTE_MS : core->settings.read_retry_ms;
+    uint32_t retry_ms = core->settings.read_retry_ms / (is_hasty ? 4 : 1);
     bool is_stale =
         reads->is_asking && (core->now_ms >= reads->asked_ms + retry_ms ||
                              !ballot_equal(reads->asked_ballot, core->election.leader));
