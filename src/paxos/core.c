@@ -54,8 +54,7 @@ static void start_role(struct paxos_core *core)
     MARK_IF(core->config_is_durable && !core->is_start_durable, C8_UNFINISHED);
     core->role = PAXOS_FORMING;
     if (core->is_start_durable) {
-        bool is_open = core->settings.member_count == 1 || MUTANT_IS(90);
-        core->role = is_open ? PAXOS_FOLLOWER : PAXOS_GATED;
+        core->role = core->settings.member_count == 1 ? PAXOS_FOLLOWER : PAXOS_GATED;
         core->election.fast_rounds = FAST_ROUNDS;
     }
     // E7: an old leadership is never reclaimed; round 0 never counts (E0).

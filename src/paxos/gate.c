@@ -29,6 +29,7 @@ static void fill_hello(const struct paxos_core *core, struct paxos_hello *hello)
 
 void gate_tick(struct paxos_core *core)
 {
+    core->role = core->role == PAXOS_GATED && MUTANT_IS(90) ? PAXOS_FOLLOWER : core->role;
     bool is_open =
         core->role >= PAXOS_FOLLOWER && !BUGGIFY(core->settings.buggify, HELLO_OFTEN);
     core->next_hello_ms =

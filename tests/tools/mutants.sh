@@ -14,7 +14,7 @@ set -u
 unset MAKEFLAGS MAKELEVEL VARIANT
 table=${MUTANT_TABLE:-tests/mutants.txt}
 jobs=${JOBS:-$(nproc)}
-limit_s=${MUTANT_TIMEOUT:-300}
+limit_s=${MUTANT_TIMEOUT:-900}
 median_max=500
 share=7
 only=" ${MUTANTS:-} "
@@ -164,6 +164,12 @@ while read -r -a line; do
 done < <(grep -Ev '^[[:space:]]*(#|$)' "$table")
 
 failed=0
+if ! diff <(grep -rhoE 'MUTANT_IS\([0-9]+\)' src | grep -oE '[0-9]+' | sort -u) \
+    <(grep -oE '^[0-9]+' $table | sort) >"$results/diff"; then
+    echo "FAIL src (<) and $table (>) name different numbers, or one twice:"
+    grep '^[<>]' "$results/diff"
+    failed=1
+fi
 for killer in $(printf '%s\n' "${rows[@]}" | awk '{print $5}' | sort -u | grep -v '^sim:'); do
     if ! passes_without "$killer"; then
         echo "FAIL $killer fails without any mistake"
