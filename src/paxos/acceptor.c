@@ -64,8 +64,8 @@ void acceptor_receive_prepare(struct paxos_core *core,
         (core_seat_of(core, ballot) != message->from && !MUTANT_IS(96))) {
         return;
     }
-    bool is_again = ballot_equal(ballot, core->promised) && MUTANT_IS(24);
-    if ((ballot_less(ballot, core->promised) && !MUTANT_IS(15)) || is_again) {
+    if ((ballot_less(ballot, core->promised) && !MUTANT_IS(15)) ||
+        (MUTANT_IS(24) && ballot_equal(ballot, core->promised))) {
         MARK(P1_LOWER);
         acceptor_nack(core, message);
         return;

@@ -207,8 +207,7 @@ void forming_persisted(struct paxos_core *core)
 void forming_answer_hello(struct paxos_core *core, uint32_t seat)
 {
     // A member that missed START asks by saying Hello: any started member may repeat it.
-    bool is_early = core->config.started != 0 && MUTANT_IS(87);
-    if (core->is_start_durable || is_early) {
+    if (core->is_start_durable || (MUTANT_IS(87) && core->config.started != 0)) {
         struct paxos_message *message = core_send_now(core, PAXOS_START, seat);
         message->form.config = core->config;
         message->form.nonce = core->settings.nonce;
