@@ -176,8 +176,10 @@ class Node:
         self.baseline = None
 
     def start(self):
-        environment = {"PATH": os.environ["PATH"], "CHAOS_CONTROL": self.control.path,
-                       "LD_PRELOAD": self.cluster.preload}
+        environment = {name: value for name, value in os.environ.items()
+                       if name == "PATH" or name.endswith("SAN_OPTIONS")}
+        environment |= {"CHAOS_CONTROL": self.control.path,
+                        "LD_PRELOAD": self.cluster.preload}
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 ["ip", "netns", "exec", f"{self.cluster.network.tag}-{self.index}",

@@ -39,6 +39,7 @@ class Nemesis:
     def __init__(self, cluster, seed, say, allows_edits):
         self.cluster = cluster
         self.nodes = cluster.nodes
+        self.seed = seed
         self.chance = random.Random(seed)
         self.say = say
         self.counts = {}
@@ -357,8 +358,9 @@ def clock_jumps(nemesis):
 
 
 def edit_files(nemesis):
-    """Flips bytes in a segment of one node that is down: the others have the same log."""
-    node = nemesis.one()
+    """Flips bits in a segment of a node that is down; always the same node of a round, so that
+    the others keep a sound copy of everything."""
+    node = nemesis.nodes[nemesis.seed % len(nemesis.nodes)]
     nemesis.kill([node])
     pattern = os.path.join(nemesis.cluster.directory, "data", f"n{node.index}", "log-*")
     segment = nemesis.chance.choice(sorted(glob.glob(pattern)))
