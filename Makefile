@@ -112,8 +112,9 @@ C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest, \
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: FORCE help all programs deps deps-check run demo test scenarios scenarios-rewrite \
-    sim lincheck mutants mutants-quick monitor-mutants system chaos load bench asan tsan tsan-system cov \
-    fmt reformat layers purity tidy lint clang-tidy cppcheck check clean install
+    sim lincheck mutants mutants-quick monitor-mutants fuzz fuzz-corpus fuzz-mutants fuzz-merge \
+    system chaos load bench asan asan-system tsan tsan-system cov fmt reformat layers purity tidy \
+    lint clang-tidy cppcheck check clean install
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' Makefile
@@ -200,6 +201,16 @@ KILLER_OBJECTS := $(if $(filter sim,$(KILLER)),$(SIM_OBJECTS) $(filter-out \
         $(MUTANT_OBJECTS:$(M)/%=$(B)/probed/%),$(PROBED_OBJECTS))) \
     $(if $(filter scenarios,$(KILLER)),$(SCENARIO_OBJECTS)) \
     $(filter %/$(KILLER).o,$(TEST_OBJECTS))
+FUZZ_MUTANTS   := $(FUZZ_TARGETS:$(B)/%=$(B)/mutant/$(MUTANT)/%)
+FUZZ_MUTANT_OBJECTS := $(MUTANT_SOURCES:%.c=$(B)/mutant/$(MUTANT)/%.o)
+$(FUZZ_MUTANT_OBJECTS): $(B)/mutant/$(MUTANT)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@$(COMPILE) -DMUTANT=$(MUTANT) -c $< -o $@
+$(FUZZ_MUTANTS): $(B)/mutant/$(MUTANT)/fuzz/%: $(FUZZ_MUTANT_OBJECTS) \
+    $(B)/tests/fuzz/fuzz_%.o $(FUZZ_MAIN) $(FUZZ_SUPPORT) $(SUPPORT) $(LIBRARY)
+	@$(if $(FUZZ_MUTANT_OBJECTS),,echo "no src/*/*.c has MUTANT_IS($(MUTANT))" >&2; exit 1)
+	@mkdir -p $(@D)
+	@$(LINK) -o $@ $^ -lcmocka $(LIBS)
 $(MUTANT_OBJECTS): $(M)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	@$(COMPILE) -O1 -g0 $(if $(filter sim,$(KILLER)),-DPROBES) -DMUTANT=$(MUTANT) \
@@ -208,7 +219,7 @@ $(M)/$(KILLER): $(MUTANT_OBJECTS) $(KILLER_OBJECTS) $(SUPPORT) $(LIBRARY)
 	@$(if $(MUTANT_OBJECTS),,echo "no src/*/*.c has MUTANT_IS($(MUTANT))" >&2; exit 1)
 	@$(if $(strip $(KILLER_OBJECTS)),,echo "no test is called $(KILLER)" >&2; exit 1)
 	@$(LINK) -Wl,--strip-debug -o $@ $^ -lcmocka $(LIBS)
--include $(MUTANT_OBJECTS:.o=.d)
+-include $(MUTANT_OBJECTS:.o=.d) $(FUZZ_MUTANT_OBJECTS:.o=.d)
 endif
 
 # ---- setting up ---------------------------------------------------------------------------
@@ -265,6 +276,26 @@ mutants-quick: $(SIM) $(SCENARIOS) $(TESTS) ## those that die at once, and a sev
 monitor-mutants: $(SIM) ## mistakes that tests/monitor must find, with no other judge
 	@MUTANT_TABLE=tests/monitor/mutants.txt tests/tools/mutants.sh
 
+# libFuzzer needs clang; the corpus is replayed by gcc's ASan and UBSan, as the unit tests are.
+FUZZ_NAMES := $(sort $(if $(FUZZ),$(FUZZ),$(notdir $(FUZZ_TARGETS))))
+FUZZERS    := $(FUZZ_NAMES:%=build/clang-fuzz/fuzz/%)
+REPLAYS    := $(FUZZ_NAMES:%=build/asan/fuzz/%)
+fuzz: ## libFuzzer, each target of tests/fuzz FUZZ_SECONDS=60 long, or FUZZ=NAME alone
+	@$(MAKE) --no-print-directory CC=clang VARIANT=fuzz $(FUZZERS)
+	@tests/tools/fuzz.sh $(FUZZERS)
+
+fuzz-corpus: ## replay the corpora of tests/fuzz under ASan and UBSan
+	@$(MAKE) --no-print-directory VARIANT=asan $(REPLAYS)
+	@tests/tools/each.sh $(REPLAYS)
+
+fuzz-mutants: ## plant each mistake of tests/fuzz/mutants.txt: the corpus must find it
+	@$(MAKE) --no-print-directory VARIANT=asan $(REPLAYS)
+	@tests/tools/fuzz-mutants.sh
+
+fuzz-merge: ## make the corpora anew from all that was found: review the size of the diff
+	@$(MAKE) --no-print-directory CC=clang VARIANT=fuzz $(FUZZERS)
+	@tests/tools/fuzz.sh --merge $(FUZZERS)
+
 system: all $(MONITOR) ## real processes: kill, cut off, restart
 	@tests/tools/each.sh $(SYSTEM_TESTS)
 
@@ -285,10 +316,17 @@ tsan: ## unit tests and tests/system/tsan*.sh under TSan
 	@$(MAKE) --no-print-directory VARIANT=tsan test
 	@$(MAKE) --no-print-directory tsan-system
 
-# libzmq is not instrumented: the suppressions name it.
-tsan-system:
-	@$(MAKE) --no-print-directory VARIANT=tsan all
-	@CONSENS=build/tsan/consens tests/tools/each.sh $(TSAN_SYSTEM_TESTS)
+# libzmq is not instrumented: the suppressions name it. Tests of what has threads go with it.
+THREADED := handoff wal_thread http_worker peers engine
+tsan-system: ## threaded unit tests and tests/system/tsan*.sh under TSan
+	@$(MAKE) --no-print-directory VARIANT=tsan all $(THREADED:%=build/tsan/tests/unit/test_%)
+	@CONSENS=build/tsan/consens tests/tools/each.sh \
+	    $(THREADED:%=build/tsan/tests/unit/test_%) $(TSAN_SYSTEM_TESTS)
+
+ASAN_SYSTEM_TESTS := tests/system/10_first_minute.sh tests/system/20_kill_nine.sh
+asan-system: ## the first minute and kill -9 with nodes under ASan and UBSan
+	@$(MAKE) --no-print-directory VARIANT=asan all
+	@CONSENS=build/asan/consens tests/tools/each.sh $(ASAN_SYSTEM_TESTS)
 
 export TSAN_OPTIONS ?= suppressions=$(CURDIR)/config/tsan.supp halt_on_error=1
 export UBSAN_OPTIONS ?= print_stacktrace=1

@@ -214,8 +214,9 @@ static bool take_framing(struct head *head, bool is_http_1_0, struct refusal *re
     if (length.data == NULL) {
         return true;
     }
-    if (!text_parse_u64(length, &head->content_bytes) ||
-        head->content_bytes > INT64_MAX) {
+    bool is_number =
+        text_parse_u64(length, &head->content_bytes) && head->content_bytes <= INT64_MAX;
+    if (!is_number && !MUTANT_IS(156)) {
         return refuse_and_close(refusal, CS_MALFORMED, "Content-Length is not a number");
     }
     return true;

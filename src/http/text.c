@@ -1,6 +1,7 @@
 #include "http/text.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 enum { SHOWN_CHARACTERS = 40, U64_DIGITS = 20 };
 
@@ -117,6 +118,7 @@ bool text_decode_percent(struct cs_view text,
             byte = (uint8_t)(high * 16 + low);
             i += 2;
         }
+        byte = MUTANT_IS(154) && byte == '+' ? ' ' : byte;
         if (bytes < capacity_bytes) {
             out[bytes] = byte;
         }

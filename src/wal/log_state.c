@@ -117,7 +117,7 @@ bool log_state_apply(struct log_state *state, const struct record *record)
     }
     cs_slot decided =
         persist->decided > state->decided ? persist->decided : state->decided;
-    if (decided > persist->length) {
+    if (decided > persist->length && !MUTANT_IS(152)) {
         return false;
     }
     if (!take_state(state, record)) {

@@ -141,7 +141,8 @@ static bool is_valid(const struct command *command)
 {
     bool is_put = command->operation == COMMAND_PUT;
     return (is_put || command->operation == COMMAND_DELETE) &&
-           command->condition < COMMAND_CONDITIONS && command->key.bytes >= 1 &&
+           command->condition < COMMAND_CONDITIONS &&
+           (command->key.bytes >= 1 || MUTANT_IS(149)) &&
            command->key.bytes <= LIMIT_KEY_BYTES &&
            command->value.bytes <= (is_put || MUTANT_IS(211) ? LIMIT_VALUE_BYTES : 0);
 }

@@ -15,6 +15,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 #include "wire/writer.h"
 
 #include <consens/paxos.h>
@@ -104,7 +105,8 @@ static void take_subject(struct reader *reader, struct request *request)
     case REQUEST_GET:
     case REQUEST_HEAD:
         request->key = reader_take_bytes(reader, LIMIT_KEY_BYTES);
-        reader->has_failed = reader->has_failed || request->key.bytes == 0;
+        reader->has_failed =
+            reader->has_failed || (request->key.bytes == 0 && !MUTANT_IS(150));
         return;
     case REQUEST_STATUS:
     case REQUEST_READY:

@@ -18,6 +18,15 @@ finish() {
         [ -n "$pid" ] && kill -KILL "$pid" 2>/dev/null
     done
     wait 2>/dev/null
+    # Nodes may be built with sanitizers (CONSENS=build/asan/consens): a report is a failure even
+    # where the cluster went on without its node.
+    if grep -qE 'ERROR: [A-Za-z]*Sanitizer|runtime error: |WARNING: ThreadSanitizer' \
+        "$work"/node-*.log 2>/dev/null; then
+        failed=$((failed + 1))
+        echo "FAIL a sanitizer reported:"
+        grep -hE -A 20 'ERROR: [A-Za-z]*Sanitizer|runtime error: |WARNING: ThreadSanitizer' \
+            "$work"/node-*.log | head -n 60
+    fi
     if [ "$failed" -gt 0 ]; then
         for log in "$work"/node-*.log; do
             [ -f "$log" ] && echo "--- $log" && tail -n 15 "$log"

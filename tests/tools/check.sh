@@ -64,14 +64,15 @@ step build-asan plain "${make[@]}" VARIANT=asan programs
 step unit-asan counts "${make[@]}" VARIANT=asan test
 step scenarios-asan counts "${make[@]}" VARIANT=asan scenarios
 step sim-asan counts "${make[@]}" VARIANT=asan SEEDS="$asan_seeds" sim
+step fuzz-corpus counts "${make[@]}" fuzz-corpus
+step fuzz-mutants counts "${make[@]}" fuzz-mutants
 step mutants counts "${make[@]}" mutants-quick
 step monitor-mutants counts "${make[@]}" monitor-mutants
 step shrink counts "$tools/shrink.sh" 4 19
 step system counts "${make[@]}" system
+step asan-system counts "${make[@]}" asan-system
 step chaos counts "${make[@]}" MINUTES=2 SEED="${CHAOS_SEED:-1}" chaos
-if compgen -G 'tests/system/tsan*.sh' >/dev/null; then
-    step tsan counts "${make[@]}" tsan-system
-fi
+step tsan counts "${make[@]}" tsan-system
 step lint plain "${make[@]}" lint
 
 echo "make check took $((SECONDS / 60)) min $((SECONDS % 60)) s; full logs in $logs"
