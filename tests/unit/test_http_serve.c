@@ -206,7 +206,8 @@ static void a_local_read_says_so_with_its_lag(void **state)
                           .item_revision = 1,
                           .lag_ms = 37};
     rig_set_reply(&rig, &reply);
-    ask("GET /k?consistency=local&min-revision=12&timeout=250ms HTTP/1.1\r\nHost: x\r\n\r\n");
+    ask("GET /k?consistency=local&min-revision=12&timeout=250ms HTTP/1.1\r\n"
+        "Host: x\r\n\r\n");
     assert_int_equal(response.status, 200);
     expect_field("Consens-Consistency", "local");
     expect_field("Consens-Lag-Ms", "37");

@@ -329,9 +329,8 @@ static void a_refusal_to_a_head_has_no_body(void **state)
 {
     (void)state;
     int connection = rig_connect(&rig);
-    rig_send_text(
-        connection,
-        "HEAD /k?ttl=1 HTTP/1.1\r\nHost: x\r\n\r\nGET /-/version HTTP/1.1\r\nHost: x\r\n\r\n");
+    rig_send_text(connection, "HEAD /k?ttl=1 HTTP/1.1\r\nHost: x\r\n\r\n"
+                              "GET /-/version HTTP/1.1\r\nHost: x\r\n\r\n");
     rig_receive(connection, &response, false);
     assert_int_equal(response.status, 400);
     rig_receive(connection, &response, true);
