@@ -256,7 +256,7 @@ static void set_up(struct input *input)
         .window_entries = (flags & 16) == 0 ? 16 : 4,
         .message_entries = (flags & 32) == 0 ? 16 : 2,
         .seed = 1 + input_take_byte(input),
-        .disk_ms = 1 + (flags >> 6 & 1) * 20,
+        .disk_ms = (flags & 64) == 0 ? 1 : 21,
         .link_ms = 1,
     };
     if (world == NULL) {
