@@ -6,7 +6,12 @@
  * the byte after each part becomes NUL: of a field the colon, CR and LF; of the whole
  * head the last LF. There is no NUL in a head otherwise (it refuses control characters).
  * It stops without a word at a line that does not begin like a field, so the head is
- * whole iff what follows the last field that it reports is  NUL NUL CR NUL.
+ * whole iff what follows the last field that it reports is  NUL NUL CR NUL. It also takes
+ * a bare LF for the end of a line, and any white space between the parts of the request
+ * line: then the parts do not lie as far from each other as they should.
+ *
+ * What leaves no trace: LF CR, CR space and LF space for the CR LF after the version; and
+ * LF LF for the end of the head where CR NUL follows it.
  */
 #include "http/head.h"
 

@@ -189,6 +189,11 @@ fake_open(struct mg_connection *conn, struct cs_view bytes, int *out_http_status
     if (head < 0) {
         return FAKE_HEAD_BAD;
     }
+    const char *end = text + head;
+    size_t left = bytes.bytes - skipped - (size_t)head;
+    if (end[-2] == '\n' && left >= 2 && end[0] == '\r' && end[1] == '\0') {
+        return FAKE_HEAD_INCOMPLETE; // head.c cannot tell it from CR LF CR LF
+    }
     // One buffer, as civetweb's: of a fixed size, and what came behind the head lies there.
     conn->head = calloc(1, HEAD_BYTES_MAX + 1);
     CHECK(conn->head != NULL);
@@ -398,21 +403,21 @@ static bool take_field_line(struct cs_view line, struct framing *framing)
 }
 
 /*
- * Method, target and version, one space between them. LF CR may end it too: civetweb leaves
- * no trace of which it was.
+ * Method, target and version, one space between them. The line ends with CR LF, or with two
+ * characters that civetweb takes for that: it leaves no trace of which they were.
  */
 static bool take_request_line(struct cs_view *rest, bool *out_is_http_1_0)
 {
-    struct cs_view line = {0};
-    const uint8_t *end = rest->bytes == 0 ? NULL : memchr(rest->data, '\n', rest->bytes);
-    size_t before = end == NULL ? 0 : (size_t)(end - rest->data);
-    if (end != NULL && before + 1 < rest->bytes && end[1] == '\r' && before > 0 &&
-        end[-1] != '\r') {
-        line = view_of(rest->data, before);
-        *rest = view_of(end + 2, rest->bytes - before - 2);
-    } else if (!take_line(rest, &line)) {
+    size_t before = 0;
+    while (before < rest->bytes && rest->data[before] != '\r' &&
+           rest->data[before] != '\n') {
+        before++;
+    }
+    if (rest->bytes - before < 2 || strchr("\r\n ", rest->data[before + 1]) == NULL) {
         return false;
     }
+    struct cs_view line = view_of(rest->data, before);
+    *rest = view_of(rest->data + before + 2, rest->bytes - before - 2);
     size_t spaces = 0;
     for (size_t i = 0; i < line.bytes; i++) {
         spaces += line.data[i] == ' ';

@@ -9,7 +9,7 @@ if ! grep -q __tsan_init "$consens"; then
 fi
 free_ports 3
 start_all
-until_true 30 all_ready
+until_true 60 all_ready
 is "three nodes are ready" yes "$(all_ready && echo yes)"
 python3 "$here/load.py" write "$work/acks" 8 6 "${ports[@]}" >"$work/load.out" 2>&1 &
 helpers+=($!)
@@ -35,7 +35,7 @@ pause 1
 start "${leader:-0}"
 wait "$load"
 tail -n 1 "$work/load.out"
-until_true 30 all_ready
+until_true 60 all_ready
 is "all nodes are ready again" yes "$(all_ready && echo yes)"
 count=$(grep -vc '^!' "$work/acks")
 is "enough was written to mean something" yes "$([ "$count" -gt 100 ] && echo yes)"
