@@ -20,6 +20,7 @@ enum { EDITS_MAX = 24, SLICE_ENTRIES = 50 };
 static struct sim_disk *disk;
 static struct image_blocks before;
 static struct image_blocks after;
+static uint64_t floor_before; // as the superblock had it
 
 struct summary { // of a recovery, without what moves at each start
     struct paxos_ballot promised;
@@ -87,6 +88,7 @@ static void check_end(const struct wal_recovery *recovery, struct summary *out_s
         .decided = core->decided,
         .chain = fresh->chain,
     };
+    CHECK(fresh->number > floor_before); // what the superblock knew of is still there
     CHECK(fresh->length == core->length);
     CHECK(fresh->token == core->token);
     CHECK(same_ballot(fresh->promised, core->promised));
@@ -161,6 +163,17 @@ static void check_tail(const struct wal_recovery *recovery, const struct summary
     CHECK(core->length == 0 || same_chain(chain, summary->chain));
 }
 
+/* Blocks that the superblock says were durable; 0: it is not there, or cannot be used. */
+static uint64_t find_floor(const struct files *files)
+{
+    struct superblock_file file;
+    struct superblock superblock = {0};
+    superblock_init(&file, files);
+    bool is_sound = superblock_read(&file, &superblock) == SUPERBLOCK_SOUND;
+    superblock_fini(&file);
+    return is_sound ? superblock.floor_block : 0;
+}
+
 /* What is mended must be found again. */
 static void restart(struct files *files, const struct summary *summary, uint64_t boot)
 {
@@ -193,6 +206,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     }
     image_find_blocks(disk, &before);
     struct files files = sim_disk_files(disk);
+    floor_before = find_floor(&files);
     struct wal_settings settings = image_settings();
     struct wal_recovery recovery;
     struct wal *wal = NULL;

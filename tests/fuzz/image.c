@@ -8,6 +8,7 @@
 
 enum {
     FILES_MAX = 12,
+    BLOCKS_PAST_FLOOR = 3,
     NAMES = 1 + IMAGE_SEGMENTS_MAX, // superblock, log-1, ...
     PAGES_MAX = IMAGE_SEGMENT_BYTES / IMAGE_PAGE_BYTES,
     SMALL_EDIT_BYTES = 32,
@@ -88,6 +89,10 @@ static void live(struct wal *wal, struct twin *twin, uint32_t kind)
     }
     twin_configure(twin, &records);
     commit(wal, &records);
+    for (uint32_t i = 0; i < BLOCKS_PAST_FLOOR; i++) { // the superblock knows of none
+        twin_append(twin, 1, 50, &records);
+        commit(wal, &records);
+    }
     if (kind % 2 == 0) {
         CHECK(wal_seal(wal) == WAL_OK);
     }
