@@ -98,7 +98,8 @@ void spec_reads_note(struct monitor *monitor)
         reads->last_id = id;
     } else if (message != NULL && message->type == PAXOS_READ) {
         uint32_t *next = &reads->asked_next[message->from];
-        if (find_asked(monitor, message->from, &message->read) != NULL) {
+        if (find_asked(monitor, message->from, &message->read) != NULL ||
+            is_forgotten(monitor, message->from, &message->read)) {
             return; // doubled on the way: the first time counts
         }
         reads->asked[message->from][*next] = (struct model_asked){
