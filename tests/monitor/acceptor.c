@@ -321,6 +321,8 @@ void spec_acceptor_judge(struct monitor *monitor)
     switch ((enum paxos_persist_kind)monitor->step->effects->persist.kind) {
     case PAXOS_PERSIST_NONE:
     case PAXOS_PERSIST_CONFIG:
+    case PAXOS_PERSIST_REPAIR: // of lives that are not judged
+    case PAXOS_PERSIST_NOTE:   // of the caller, not of a step
         break;
     case PAXOS_PERSIST_PROMISE:
         judge_promise_record(monitor);

@@ -424,8 +424,7 @@ static void judge_handover(struct monitor *monitor, const struct sent *sent)
            message->to, target, paxos_role_name(monitor->view.role));
     if (is_peer) {
         EXPECT(monitor, RULE_E8,
-               monitor->leading.peers[target].acked == monitor->log.length ||
-                   is_bent(monitor, BUGGIFY_HANDOVER_EARLY),
+               monitor->leading.peers[target].acked == monitor->log.length,
                "Handover to n%u, which has %llu of %llu slots", target,
                ull(monitor->leading.peers[target].acked), ull(monitor->log.length));
     }

@@ -177,9 +177,8 @@ static void judge_wish(struct monitor *monitor, struct paxos_ballot leader)
     // Rounds of a node alone cannot be seen.
     bool is_alone = monitor->settings.member_count == 1;
     EXPECT(monitor, RULE_E4,
-           is_alone || (!is_happy && election->grace_least == 0 &&
-                        (election->unhappy_most >= 1 ||
-                         is_bent(monitor, BUGGIFY_TAKE_OVER_EAGER))),
+           is_alone ||
+               (!is_happy && election->grace_least == 0 && election->unhappy_most >= 1),
            "takes over: happy %d in this round, unhappy in %u before it, %u of grace",
            is_happy, election->unhappy_most, election->grace_least);
 }
@@ -201,7 +200,6 @@ judge_ballot(struct monitor *monitor, struct paxos_ballot leader, bool is_round)
         }
     }
     most = is_round ? least : most;
-    most.round += is_bent(monitor, BUGGIFY_BALLOT_JUMPS) ? 1000 : 0;
     EXPECT(monitor, RULE_E4, drawn.round > least.round && drawn.round <= most.round + 1,
            "draws round %u, expected %u to %u", drawn.round, least.round + 1,
            most.round + 1);
@@ -310,10 +308,9 @@ static void note_promise(struct monitor *monitor)
         election->leader = promised;
         election->unhappy_least = 0;
         election->unhappy_most = 0;
-        bool has_grace = !is_bent(monitor, BUGGIFY_NO_GRACE);
-        election->grace_least = has_grace ? 2 : 0;
+        election->grace_least = 2;
         election->grace_most = 2;
-        EXPECT(monitor, RULE_P1, monitor->step->view->happy || !has_grace,
+        EXPECT(monitor, RULE_P1, monitor->step->view->happy,
                "unhappy with the ballot it has just promised");
     }
 }

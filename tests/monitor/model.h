@@ -158,6 +158,7 @@ struct monitor {
     struct monitor_finding finding;
     struct monitor_tally tally;
     bool is_known; // a life was seen
+    bool is_aside; // it began with slots of unknown identity (P5), which no model follows
     uint64_t step_number;
     struct paxos_settings settings;
     uint32_t quorum_promise;

@@ -362,8 +362,7 @@ static void judge_leader(struct monitor *monitor)
     bool is_unsure = is_bent(monitor, BUGGIFY_STREAM_RESTART) ||
                      is_bent(monitor, BUGGIFY_MESSAGES_FEW) ||
                      is_bent(monitor, BUGGIFY_PROBE_AT_ONCE) ||
-                     is_bent(monitor, BUGGIFY_READ_REPEAT) ||
-                     is_bent(monitor, BUGGIFY_MARKS_FEW);
+                     is_bent(monitor, BUGGIFY_READ_REPEAT);
     if (is_vote && !is_unsure) {
         cs_slot least = voted(monitor, true);
         EXPECT(monitor, RULE_A5, after >= least || least < monitor->leading.sync_length,
