@@ -164,10 +164,13 @@ while read -r -a line; do
 done < <(grep -Ev '^[[:space:]]*(#|$)' "$table")
 
 failed=0
-if ! diff <(grep -rhoE 'MUTANT_IS\([0-9]+\)' src | grep -oE '[0-9]+' | sort -u) \
-    <(grep -oE '^[0-9]+' $table | sort) >"$results/diff"; then
-    echo "FAIL src (<) and $table (>) name different numbers, or one twice:"
-    grep '^[<>]' "$results/diff"
+planted=$(grep -rhoE 'MUTANT_IS\([0-9]+\)' src | grep -oE '[0-9]+' | sort -u)
+listed=$(grep -oE '^[0-9]+' "$table" | sort)
+everywhere=$(grep -hoE '^[0-9]+' "$table" tests/*/mutants.txt | sort -u)
+odd=$(comm -23 <(echo "$planted") <(echo "$everywhere") && comm -13 <(echo "$planted") \
+    <(echo "$listed"))
+if [ -n "$odd" ]; then
+    echo "FAIL in src but in no tests/**/mutants.txt, or in $table twice or not in src:" "${odd//$'\n'/ }"
     failed=1
 fi
 for killer in $(printf '%s\n' "${rows[@]}" | awk '{print $5}' | sort -u | grep -v '^sim:'); do
