@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "engine/parts.h"
+#include "wal/record.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -35,12 +36,39 @@ static void send_peer(void *context, uint32_t seat, struct cs_view bytes)
     }
 }
 
+/* Slots written anew are there again. */
+static void keep_repaired(struct nodes_node *node, const struct record *record)
+{
+    struct record_cursor cursor = record_entries(record);
+    struct paxos_entry entry = {0};
+    struct cs_view payload = {0};
+    while (record_take_entry(&cursor, &entry, &payload)) {
+        struct nodes_entry *kept = &node->log[entry.slot];
+        assert_memory_equal(&kept->entry, &entry, sizeof entry);
+        assert_int_equal(kept->payload.bytes, payload.bytes);
+        assert_memory_equal(kept->payload.data, payload.data, payload.bytes);
+        assert_int_equal(entry.slot, node->lost.first);
+        node->lost.first++;
+        node->lost.before_chain = entry.chain;
+    }
+    if (node->lost.first > node->lost.last) {
+        node->lost = (struct wal_fault){0};
+    }
+}
+
 /* Keeps what the log would: the core's entries as they are now. */
 static void append_log(void *context, struct cs_view records)
 {
     struct nodes_node *node = context;
     const struct replica *replica = node->replica;
     assert_true(records.bytes > 0);
+    struct record record = {0};
+    assert_true(record_unpack(records, &record));
+    node->notes += record.persist.kind == PAXOS_PERSIST_NOTE;
+    if (record.persist.kind == PAXOS_PERSIST_REPAIR && record.persist.token == 0) {
+        keep_repaired(node, &record);
+        return;
+    }
     for (cs_slot slot = replica->view.base + 1; slot <= replica->view.length; slot++) {
         CHECK(slot < NODES_SLOTS_MAX);
         struct nodes_entry *kept = &node->log[slot];
@@ -195,7 +223,16 @@ static void deliver_slice(struct nodes_node *node)
 {
     uint64_t cookie = node->read_cookie;
     uint32_t count = (uint32_t)(node->read_last - node->read_first + 1);
-    struct wal_slice slice = {.entry_count = count};
+    struct wal_slice slice = {0};
+    const struct wal_fault *lost = &node->lost;
+    if (lost->first != 0 && node->read_last >= lost->first &&
+        node->read_first <= lost->last) {
+        count = lost->first > node->read_first
+                    ? (uint32_t)(lost->first - node->read_first)
+                    : 0;
+        slice.fault = *lost;
+    }
+    slice.entry_count = count;
     struct paxos_entry entries[64];
     struct cs_view payloads[64];
     CHECK(count <= 64);

@@ -48,6 +48,8 @@ struct nodes_node {
     uint64_t read_cookie; // a slice asked for, to be delivered by nodes_run
     cs_slot read_first;
     cs_slot read_last;
+    struct wal_fault lost; // slots that the disk has lost; first = 0: none
+    uint32_t notes;        // NOTE records written
     struct nodes_entry log[NODES_SLOTS_MAX]; // by slot
 };
 

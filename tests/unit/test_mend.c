@@ -1,0 +1,217 @@
+/*
+ * Decided slots lost on a node's disk: fetched from the others, compared, written anew, while
+ * the state machine waits and the node votes.
+ */
+#include "base/check.h"
+#include "unit/support/nodes.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { WRITES = 150 };
+
+struct world {
+    struct nodes *nodes;
+    uint32_t leader;
+    uint32_t damaged; // a follower, down
+    struct paxos_recovered recovered;
+    struct paxos_entry tail[NODES_SLOTS_MAX];
+};
+
+static struct replica *replica_of(const struct world *world, uint32_t seat)
+{
+    return world->nodes->node[seat].replica;
+}
+
+/* Slots first .. last are lost on this node's disk. */
+static void lose(struct world *world, uint32_t seat, cs_slot first, cs_slot last)
+{
+    struct nodes_node *node = &world->nodes->node[seat];
+    node->lost = (struct wal_fault){.first = first,
+                                    .last = last,
+                                    .before_chain = node->log[first - 1].entry.chain,
+                                    .after_chain = node->log[last].entry.chain,
+                                    .knows_after = true};
+}
+
+/* Three nodes with a long log; one of them is down. */
+static struct world *set_up(void)
+{
+    struct world *world = calloc(1, sizeof *world);
+    assert_non_null(world);
+    struct nodes *nodes = nodes_new(3);
+    world->nodes = nodes;
+    world->leader = nodes_run_until_led(nodes);
+    for (int i = 0; i < WRITES; i++) {
+        char key[8];
+        (void)snprintf(key, sizeof key, "k%d", i);
+        (void)nodes_await(nodes, nodes_put(nodes, world->leader, key, "v"), 1000);
+    }
+    nodes_run(nodes, 500);
+    world->damaged = (world->leader + 1) % 3;
+    const struct paxos_core *core = replica_core(replica_of(world, world->damaged));
+    struct paxos_view view = replica_view(replica_of(world, world->damaged));
+    assert_true(view.base > 20);
+    world->recovered = (struct paxos_recovered){
+        .config = *paxos_config_of(core),
+        .promised = view.promised,
+        .accepted = view.accepted,
+        .decided = view.decided,
+        .length = view.length,
+        .block = nodes->node[world->damaged].block,
+        .token = view.last_token,
+        .base = view.base,
+        .base_chain = paxos_chain_at(core, view.base),
+        .length_chain = paxos_chain_at(core, view.length),
+        .tail_count = (uint32_t)(view.length - view.base),
+        .tail = world->tail,
+    };
+    for (uint32_t i = 0; i < world->recovered.tail_count; i++) {
+        world->tail[i] = *paxos_entry_at(core, view.base + 1 + i);
+    }
+    nodes_kill(nodes, world->damaged);
+    return world;
+}
+
+static void tear_down(struct world **world)
+{
+    nodes_free(&(*world)->nodes);
+    free(*world);
+    *world = NULL;
+}
+
+/* As boot does: what is there is replayed, what is lost is passed by. */
+static void start_damaged(struct world *world)
+{
+    struct nodes_node *node = &world->nodes->node[world->damaged];
+    nodes_start(world->nodes, world->damaged, &world->recovered, 2);
+    cs_slot slot = 1;
+    while (slot <= world->recovered.length) {
+        if (slot >= node->lost.first && slot <= node->lost.last) {
+            slot = replica_replay_past(node->replica, &node->lost);
+            continue;
+        }
+        const struct nodes_entry *kept = &node->log[slot];
+        assert_true(
+            replica_replay(node->replica, &kept->entry, view_of_buffer(&kept->payload)));
+        slot++;
+    }
+}
+
+static void lost_slots_come_back_and_the_state_with_them(void **state)
+{
+    (void)state;
+    struct world *world = set_up();
+    lose(world, world->damaged, 7, 19);
+    start_damaged(world);
+    assert_int_equal(replica_applied(replica_of(world, world->damaged)), 6);
+    (void)nodes_await(world->nodes, nodes_put(world->nodes, world->leader, "k1", "w"),
+                      1000);
+    nodes_run(world->nodes, 2000);
+    struct replica *damaged = replica_of(world, world->damaged);
+    struct replica *leader = replica_of(world, world->leader);
+    assert_int_equal(world->nodes->node[world->damaged].lost.first, 0);
+    assert_int_equal(replica_applied(damaged), replica_applied(leader));
+    struct cs_digest left = kv_digest(replica_state(damaged));
+    struct cs_digest right = kv_digest(replica_state(leader));
+    assert_true(left.high == right.high && left.low == right.low);
+    assert_int_equal(replica_stats_of(damaged).slots_repaired, 13);
+    tear_down(&world);
+}
+
+static void while_it_waits_it_votes_says_so_and_is_not_ready(void **state)
+{
+    (void)state;
+    struct world *world = set_up();
+    lose(world, world->damaged, 7, 19);
+    // The leader has lost them too, and the third is away: nobody can help yet.
+    lose(world, world->leader, 7, 19);
+    nodes_kill(world->nodes, 3 - world->leader - world->damaged);
+    start_damaged(world);
+    nodes_run(world->nodes, 1000);
+    uint64_t put = nodes_put(world->nodes, world->leader, "k1", "w");
+    assert_int_equal(nodes_await(world->nodes, put, 1000)->reply.status, CS_UPDATED);
+    assert_int_equal(replica_applied(replica_of(world, world->damaged)), 6);
+    uint64_t ready = nodes_ask(world->nodes, world->damaged, REQUEST_READY);
+    assert_int_equal(nodes_await(world->nodes, ready, 100)->reply.status, CS_STARTING);
+    uint64_t status = nodes_ask(world->nodes, world->damaged, REQUEST_STATUS);
+    const char *text =
+        (const char *)nodes_await(world->nodes, status, 100)->reply.value.data;
+    assert_non_null(strstr(text, "slots 7 to 19 of the log of"));
+    assert_non_null(strstr(text, "are damaged on its disk and are being repaired"));
+    tear_down(&world);
+}
+
+static void entries_that_do_not_end_in_the_known_chain_are_not_taken(void **state)
+{
+    (void)state;
+    struct world *world = set_up();
+    lose(world, world->damaged, 7, 19);
+    world->nodes->node[world->damaged].lost.after_chain.low ^= 1;
+    start_damaged(world);
+    nodes_run(world->nodes, 2000);
+    // Both are decided and differ: that must never be, so the node stops.
+    assert_int_equal(replica_halt(replica_of(world, world->damaged)),
+                     PAXOS_HALT_DIVERGED);
+    assert_int_equal(replica_applied(replica_of(world, world->damaged)), 6);
+    tear_down(&world);
+}
+
+static void slots_that_nobody_has_end_the_node_that_needs_them(void **state)
+{
+    (void)state;
+    struct world *world = set_up();
+    for (uint32_t seat = 0; seat < 3; seat++) {
+        lose(world, seat, 7, 19);
+    }
+    start_damaged(world);
+    nodes_run(world->nodes, 12000);
+    assert_int_equal(replica_halt(replica_of(world, world->damaged)), PAXOS_HALT_LOST);
+    cs_slot first = 0;
+    cs_slot last = 0;
+    replica_lost_slots(replica_of(world, world->damaged), &first, &last);
+    assert_int_equal(first, 7);
+    assert_int_equal(last, 19);
+    // The others have applied them long ago and go on.
+    assert_int_equal(replica_halt(replica_of(world, world->leader)), PAXOS_HALT_NONE);
+    uint64_t put = nodes_put(world->nodes, world->leader, "k1", "w");
+    assert_int_equal(nodes_await(world->nodes, put, 1000)->reply.status, CS_UPDATED);
+    tear_down(&world);
+}
+
+static void what_peers_have_shown_reaches_the_log_now_and_then(void **state)
+{
+    (void)state;
+    struct nodes *nodes = nodes_new(3);
+    uint32_t leader = nodes_run_until_led(nodes);
+    nodes_run(nodes, 500);
+    uint32_t before = nodes->node[leader].notes;
+    for (int i = 0; i < 30; i++) {
+        (void)nodes_await(nodes, nodes_put(nodes, leader, "k", "v"), 1000);
+        nodes_run(nodes, 1000);
+    }
+    uint32_t notes = nodes->node[leader].notes - before;
+    assert_true(notes >= 2);
+    assert_true(notes <= 4);
+    before = nodes->node[leader].notes;
+    nodes_run(nodes, 60 * 1000); // nothing new: nothing written but perhaps the last news
+    assert_true(nodes->node[leader].notes <= before + 1);
+    nodes_free(&nodes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lost_slots_come_back_and_the_state_with_them),
+        cmocka_unit_test(while_it_waits_it_votes_says_so_and_is_not_ready),
+        cmocka_unit_test(entries_that_do_not_end_in_the_known_chain_are_not_taken),
+        cmocka_unit_test(slots_that_nobody_has_end_the_node_that_needs_them),
+        cmocka_unit_test(what_peers_have_shown_reaches_the_log_now_and_then),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
