@@ -74,8 +74,8 @@ void settle_note_step(struct replica *replica,
 void settle_answer(struct replica *replica)
 {
     struct settling *settling = &replica->settling;
-    if (!settling->is_news) {
-        return;
+    if (!settling->is_news || mend_is_behind(replica)) {
+        return; // behind: once the state machine has caught up
     }
     CHECK(replica->applied == replica->view.decided);
     settling->is_news = false;
