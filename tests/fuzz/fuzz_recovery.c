@@ -120,14 +120,33 @@ static void check_entry(const struct paxos_entry *entry,
     CHECK(payload.bytes == entry->payload_bytes);
     CHECK(digest.high == entry->digest.high);
     CHECK(digest.low == entry->digest.low);
-    CHECK(same_chain(paxos_chain_next(*chain, entry), entry->chain));
-    *chain = entry->chain;
+    if (chain != NULL) {
+        CHECK(same_chain(paxos_chain_next(*chain, entry), entry->chain));
+        *chain = entry->chain;
+    }
 }
 
-/* Every slot, in order; false: a record was forged, and reading says so. */
+/* Slots that lie nowhere, as the log says itself (repaired from peers). */
+static bool is_lost(const struct wal *wal, cs_slot first, cs_slot last)
+{
+    size_t count = 0;
+    const struct wal_fault *faults = wal_faults(wal, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (faults[i].first <= first && last <= faults[i].last) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Every slot, in order, but those that are said to be lost. Behind them the chain begins
+ * anew with what the slice says of it. False: a record was forged, and reading says so.
+ */
 static bool check_slots(struct wal *wal, const struct summary *summary, bool is_forged)
 {
     struct paxos_digest chain = {0};
+    bool is_known = true;
     cs_slot next = 1;
     while (next <= summary->length) {
         struct wal_slice slice;
@@ -138,29 +157,47 @@ static bool check_slots(struct wal *wal, const struct summary *summary, bool is_
             CHECK(wal_error(wal)[0] != '\0');
             return false;
         }
-        CHECK(slice.entry_count > 0);
-        CHECK(same_chain(slice.before_chain, chain) || is_forged);
+        bool has_fault = slice.fault.first != 0;
+        CHECK(slice.entry_count > 0 || has_fault);
+        CHECK(!is_known || slice.is_before_lost ||
+              same_chain(slice.before_chain, chain) || is_forged);
+        chain = is_known || slice.is_before_lost ? chain : slice.before_chain;
+        is_known = is_known || !slice.is_before_lost;
         for (uint32_t i = 0; i < slice.entry_count && !is_forged; i++) {
-            check_entry(&slice.entries[i], slice.payloads[i], next + i, &chain);
+            check_entry(&slice.entries[i], slice.payloads[i], next + i,
+                        is_known ? &chain : NULL);
         }
         next += slice.entry_count;
+        if (has_fault) {
+            CHECK(slice.fault.first <= next);
+            CHECK(slice.fault.last >= next);
+            CHECK(is_lost(wal, next, slice.fault.last));
+            next = slice.fault.last + 1;
+            is_known = false;
+        }
         wal_slice_fini(&slice);
     }
-    CHECK(is_forged || same_chain(chain, summary->chain));
+    CHECK(is_forged || !is_known || same_chain(chain, summary->chain));
     return true;
 }
 
+/* In order; what is missing in it is not decided; its last entry ends the log. */
 static void check_tail(const struct wal_recovery *recovery, const struct summary *summary)
 {
     const struct paxos_recovered *core = &recovery->core;
-    struct paxos_digest chain = core->base_chain;
+    cs_slot next = core->base + 1;
     CHECK(core->base <= core->length);
-    for (cs_slot slot = core->base + 1; slot <= core->length; slot++) {
-        const struct paxos_entry *entry = &core->tail[slot - core->base - 1];
-        CHECK(entry->slot == slot);
-        chain = entry->chain;
+    CHECK(core->tail_count <= core->length - core->base);
+    for (uint32_t i = 0; i < core->tail_count; i++) {
+        const struct paxos_entry *entry = &core->tail[i];
+        CHECK(entry->slot >= next);
+        CHECK(entry->slot <= core->length);
+        CHECK(entry->slot == next || next > core->decided);
+        CHECK(entry->slot < core->length || same_chain(entry->chain, summary->chain));
+        next = entry->slot + 1;
     }
-    CHECK(core->length == 0 || same_chain(chain, summary->chain));
+    CHECK(next == core->length + 1 || next > core->decided);
+    CHECK(same_chain(core->length_chain, summary->chain));
 }
 
 /* Blocks that the superblock says were durable; 0: it is not there, or cannot be used. */

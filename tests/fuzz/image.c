@@ -214,11 +214,18 @@ static bool read_segment(const struct sim_disk *disk,
     if (!sim_disk_read_media(disk, name, 0, to, IMAGE_SEGMENT_BYTES)) {
         return false;
     }
-    // The seed: XXH3-64 of incarnation, segment number, generation.
+    // The seed: XXH3-64 of incarnation, segment number, generation. A header that is lost
+    // says neither: then it is the first life of the only node there is here.
+    struct segment_header header = {0};
+    if (segment_unpack_header(to, &header) != SEGMENT_SOUND) {
+        header.incarnation = image_settings().fresh_incarnation;
+        header.generation = 1;
+    }
     uint8_t input[32];
-    memcpy(input, to + 32, 16);
+    store_u64(input, header.incarnation.high);
+    store_u64(input + 8, header.incarnation.low);
     store_u64(input + 16, segment);
-    memcpy(input + 24, to + 72, 8);
+    store_u64(input + 24, header.generation);
     *out_seed = digest_64(input, sizeof input, 0);
     return true;
 }
