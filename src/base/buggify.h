@@ -68,7 +68,6 @@
     X(SEAL_NEVER, "the log is never sealed")                                             \
     X(READ_ONE, "one entry a read of the log")                                           \
     X(TAIL_SHORT, "recovery hands over as few entries as it may")                        \
-    X(READY_DROPPED, "segments prepared before a start are made anew")                   \
     X(BLOCK_ONE, "one record a block")                                                   \
     X(PREPARE_FEW, "Prepare goes to half of the others at first, to the rest later")
 

@@ -16,8 +16,10 @@
 
 /*
  * X(name, what happens there, why no seed can come there). The last is NULL for a mark that
- * the simulator must hit; a reason names the test that goes there instead.
+ * the simulator must hit, MARK_RARE for one that it must hit in very long runs only; else it
+ * names the test that goes there instead.
  */
+#define MARK_RARE "rare"
 #define MARKS(X)                                                                         \
     X(E0, "a node starts: its ballot has round 0", NULL)                                 \
     X(E1, "a larger ballot is followed", NULL)                                           \
@@ -58,7 +60,7 @@
     X(A2_FETCH, "AcceptSync was not all: the rest is asked for", NULL)                   \
     X(A2_FLIP, "the staged log replaces the own one", NULL)                              \
     X(A2_EXTEND, "AcceptSync of the accepted ballot only extends", NULL)                 \
-    X(A2_STALE, "a leader that was overtaken is refused", NULL)                          \
+    X(A2_STALE, "a leader that was overtaken is refused", MARK_RARE)                     \
     X(A3, "an Accept in its place", NULL)                                                \
     X(A3_GAP, "an Accept behind a gap", NULL)                                            \
     X(A3_OLD, "an Accept seen before: acknowledged again", NULL)                         \

@@ -356,9 +356,6 @@ static int has_right_size(struct wal *wal, const char *name)
 static int adopt_ready(struct wal *wal, const struct catalog *catalog)
 {
     uint64_t number = 0;
-    if (BUGGIFY(wal->settings.buggify, READY_DROPPED)) {
-        return 0;
-    }
     while (wal_wants_segment(wal, &number) && has_item(catalog, SEGMENT_READY, number)) {
         char name[FILES_NAME_BYTES];
         segment_name(name, SEGMENT_READY, number);

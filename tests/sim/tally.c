@@ -27,12 +27,14 @@ struct point_text {
 #define POINT_TEXT(name, what) {#name, what},
 static const struct point_text points[BUGGIFY_COUNT] = {BUGGIFY_POINTS(POINT_TEXT)};
 
-/* tally GROUP NAME COUNT must|may WORDS... */
-static void
-line(const char *group, const char *name, uint64_t count, bool must, const char *words)
+/* tally GROUP NAME COUNT must|rare|may WORDS... */
+static void line(const char *group,
+                 const char *name,
+                 uint64_t count,
+                 const char *need,
+                 const char *words)
 {
-    (void)printf("tally %s %s %" PRIu64 " %s %s\n", group, name, count,
-                 must ? "must" : "may", words);
+    (void)printf("tally %s %s %" PRIu64 " %s %s\n", group, name, count, need, words);
 }
 
 static void print_pairs(const struct workload *workload)
@@ -42,12 +44,12 @@ static void print_pairs(const struct workload *workload)
             char name[40];
             (void)snprintf(name, sizeof name, "%s+%s", workload_name(i),
                            workload_name(j));
-            line("work", name, workload->pairs[i][j], true, "of one key at once");
+            line("work", name, workload->pairs[i][j], "must", "of one key at once");
         }
     }
-    line("work", "read-over-change", workload->reads_over_change, true,
+    line("work", "read-over-change", workload->reads_over_change, "must",
          "reads that a change of leader overtook");
-    line("work", "write-over-change", workload->writes_over_change, true,
+    line("work", "write-over-change", workload->writes_over_change, "must",
          "writes that a change of leader overtook");
 }
 
@@ -56,14 +58,21 @@ void tally_print(const struct stats *stats)
     (void)printf("tally seeds %" PRIu64 "\n", stats->seeds);
     for (uint32_t i = 0; i < MARK_COUNT; i++) {
         const struct mark_text *text = &marks[i];
-        bool must = text->elsewhere == NULL;
-        line("mark", text->name, mark_hits[i], must, must ? text->what : text->elsewhere);
+        bool is_rare = text->elsewhere != NULL && strcmp(text->elsewhere, MARK_RARE) == 0;
+        bool is_elsewhere = text->elsewhere != NULL && !is_rare;
+        line("mark", text->name, mark_hits[i],
+             is_elsewhere ? "may"
+             : is_rare    ? "rare"
+                          : "must",
+             is_elsewhere ? text->elsewhere : text->what);
     }
     for (uint32_t i = 0; i < BUGGIFY_COUNT; i++) {
-        line("point", points[i].name, buggify_hits[i], true, points[i].what);
+        line("point", points[i].name, buggify_hits[i], "must", points[i].what);
     }
     for (uint32_t i = 0; i < FAULT_KINDS; i++) {
-        line("fault", faults_name(i), stats->faults[i], true, "strikes");
+        // Damage strikes only where --damage asks for it.
+        line("fault", faults_name(i), stats->faults[i],
+             i == FAULT_DAMAGE ? "may" : "must", "strikes");
     }
     print_pairs(&stats->workload);
     (void)printf("tally ratio conditions-that-hold %" PRIu64 " %" PRIu64 " %d %d\n",
