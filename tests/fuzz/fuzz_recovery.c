@@ -20,7 +20,7 @@ enum { EDITS_MAX = 24, SLICE_ENTRIES = 50 };
 static struct sim_disk *disk;
 static struct image_blocks before;
 static struct image_blocks after;
-static uint64_t floor_before; // as the superblock had it
+static struct superblock superblock_before; // zeros: it cannot be used
 
 struct summary { // of a recovery, without what moves at each start
     struct paxos_ballot promised;
@@ -75,6 +75,22 @@ static void check_nothing_follows(const struct image_block *last)
     }
 }
 
+/*
+ * No block of the end is left, but what the superblock says of its floor: else the state
+ * rests on a block with a wrong digest.
+ */
+static void check_rests_on_superblock(const struct wal_recovery *recovery,
+                                      const struct image_block *fresh)
+{
+    CHECK(recovery->damaged_places > 0);
+    CHECK(superblock_before.floor_block + 1 == fresh->number);
+    CHECK(superblock_before.length == fresh->length);
+    CHECK(superblock_before.token == fresh->token);
+    CHECK(same_chain(superblock_before.chain, fresh->chain));
+    CHECK(same_ballot(superblock_before.promised, fresh->promised));
+    CHECK(same_ballot(superblock_before.accepted, fresh->accepted));
+}
+
 static void check_end(const struct wal_recovery *recovery, struct summary *out_summary)
 {
     image_find_blocks(disk, &after);
@@ -88,7 +104,8 @@ static void check_end(const struct wal_recovery *recovery, struct summary *out_s
         .decided = core->decided,
         .chain = fresh->chain,
     };
-    CHECK(fresh->number > floor_before); // what the superblock knew of is still there
+    CHECK(fresh->number >
+          superblock_before.floor_block); // what the superblock knew of is still there
     CHECK(fresh->length == core->length);
     CHECK(fresh->token == core->token);
     CHECK(same_ballot(fresh->promised, core->promised));
@@ -100,7 +117,10 @@ static void check_end(const struct wal_recovery *recovery, struct summary *out_s
         return;
     }
     const struct image_block *last = image_block_of(&before, fresh->previous);
-    CHECK(last != NULL); // else it rests on a block with a wrong digest
+    if (last == NULL) {
+        check_rests_on_superblock(recovery, fresh);
+        return;
+    }
     CHECK(last->number + 1 == fresh->number);
     CHECK(last->length == core->length);
     CHECK(last->token == core->token);
@@ -200,15 +220,15 @@ static void check_tail(const struct wal_recovery *recovery, const struct summary
     CHECK(same_chain(core->length_chain, summary->chain));
 }
 
-/* Blocks that the superblock says were durable; 0: it is not there, or cannot be used. */
-static uint64_t find_floor(const struct files *files)
+static void look_at_superblock(const struct files *files)
 {
     struct superblock_file file;
-    struct superblock superblock = {0};
     superblock_init(&file, files);
-    bool is_sound = superblock_read(&file, &superblock) == SUPERBLOCK_SOUND;
+    superblock_before = (struct superblock){0};
+    if (superblock_read(&file, &superblock_before) != SUPERBLOCK_SOUND) {
+        superblock_before = (struct superblock){0};
+    }
     superblock_fini(&file);
-    return is_sound ? superblock.floor_block : 0;
 }
 
 /* What is mended must be found again. */
@@ -243,7 +263,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     }
     image_find_blocks(disk, &before);
     struct files files = sim_disk_files(disk);
-    floor_before = find_floor(&files);
+    look_at_superblock(&files);
     struct wal_settings settings = image_settings();
     struct wal_recovery recovery;
     struct wal *wal = NULL;
