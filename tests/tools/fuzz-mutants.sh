@@ -34,11 +34,7 @@ while read -r number target name; do
         wait -n
     done
     { try_mutant "$number" "$target" "$name" >"$results/$number-$target.row" ||
-<<<<<<< HEAD
-        touch "$results/$number-$target.bad"; } &
-=======
         touch "$results/$number-$target.bad"; } 2>/dev/null & # bash tells of each abort
->>>>>>> aeb59dd (fuzz, READMEs: mutants by number and target)
 done < <(grep -Ev '^[[:space:]]*(#|$)' $list)
 wait
 cat "$results"/*.row
