@@ -104,18 +104,15 @@ static void judge_promise_record(struct monitor *monitor)
 
 static void judge_prepare(struct monitor *monitor, const struct paxos_message *message)
 {
-    bool may_be_lost = is_bent(monitor, BUGGIFY_MESSAGES_FEW);
     struct paxos_ballot before = monitor->view.promised;
     struct paxos_ballot after = monitor->step->view->promised;
     if (!spec_identity_votes(&monitor->view)) {
         return; // what a gated node sends is judged by G2
     }
     if (ballot_order(message->ballot, before) < 0) {
-        may_be_lost = may_be_lost || is_bent(monitor, BUGGIFY_NACK_LOST);
         EXPECT(monitor, RULE_P1,
                ballot_equal(monitor->promised, before) &&
-                   (may_be_lost ||
-                    sends(monitor, PAXOS_NACK, message->from, message->ballot)) &&
+                   sends(monitor, PAXOS_NACK, message->from, message->ballot) &&
                    !sends(monitor, PAXOS_PROMISE, message->from, message->ballot),
                "Prepare(%s) after the promise of %s must be nacked",
                spec_ballot(message->ballot), spec_ballot(before));
@@ -126,8 +123,7 @@ static void judge_prepare(struct monitor *monitor, const struct paxos_message *m
     }
     EXPECT(monitor, RULE_P1,
            ballot_equal(after, message->ballot) &&
-               (may_be_lost ||
-                sends(monitor, PAXOS_PROMISE, message->from, message->ballot)) &&
+               sends(monitor, PAXOS_PROMISE, message->from, message->ballot) &&
                !sends(monitor, PAXOS_NACK, message->from, message->ballot),
            "Prepare(%s) after the promise of %s must be promised",
            spec_ballot(message->ballot), spec_ballot(before));
@@ -294,7 +290,6 @@ static void judge_larger(struct monitor *monitor, const struct paxos_message *me
         // Asked once, it need not ask at every message.
         EXPECT(monitor, RULE_A9,
                ballot_equal(monitor->asked, message->ballot) ||
-                   is_bent(monitor, BUGGIFY_MESSAGES_FEW) ||
                    sends(monitor, PAXOS_PREPARE_REQUEST, message->from, message->ballot),
                "a message of %s, larger than promised %s, must be answered PrepareReq",
                spec_ballot(message->ballot), spec_ballot(monitor->view.promised));

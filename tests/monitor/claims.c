@@ -247,16 +247,15 @@ static void judge_accept(struct monitor *monitor, const struct sent *sent)
     judge_leader(monitor, sent);
     judge_run(monitor, sent, accept->previous, accept->previous_chain, accept->decided);
     bool is_probe = message->entry_count == 0 && is_bent(monitor, BUGGIFY_PROBE_AT_ONCE);
-    bool is_few = is_bent(monitor, BUGGIFY_MESSAGES_FEW);
     EXPECT(monitor, RULE_A1,
-           is_few || is_probe ||
+           is_probe ||
                (accept->stream == peer->stream &&
                 (accept->sequence == peer->sequence + 1 ||
                  (accept->sequence == peer->sequence && message->entry_count == 0))),
            "Accept number %llu of stream %llu comes after number %llu of %llu",
            ull(accept->sequence), ull(accept->stream), ull(peer->sequence),
            ull(peer->stream));
-    if (accept->stream == peer->stream || is_few) { // else a probe, before its stream
+    if (accept->stream == peer->stream) { // else a probe, before its stream
         peer->stream = accept->stream;
         peer->sequence = accept->sequence;
     }

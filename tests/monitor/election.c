@@ -315,23 +315,6 @@ static void note_promise(struct monitor *monitor)
     }
 }
 
-static void follow_unseen(struct monitor *monitor)
-{
-    struct model_election *election = &monitor->election;
-    struct paxos_ballot before = monitor->view.promised;
-    struct paxos_ballot after = monitor->step->view->promised;
-    if (spec_election_takes_over(monitor)) {
-        EXPECT(monitor, RULE_E4,
-               after.round > before.round && after.round > election->my_ballot.round &&
-                   after.node == monitor->config.node[monitor->settings.seat],
-               "draws ballot %s after %s", spec_ballot(after), spec_ballot(before));
-        election->my_ballot = after;
-        election->was_nacked = false;
-        monitor->candidacy = (struct model_candidacy){0};
-    }
-    election->leader = monitor->step->view->leader;
-}
-
 void spec_election_judge(struct monitor *monitor)
 {
     struct model_election *election = &monitor->election;
@@ -340,11 +323,6 @@ void spec_election_judge(struct monitor *monitor)
     bool takes_over = spec_election_takes_over(monitor);
     bool is_round = round != 0 || (monitor->settings.member_count == 1 &&
                                    monitor->step->event->type == PAXOS_EVENT_TICK);
-    if (is_bent(monitor, BUGGIFY_MESSAGES_FEW)) {
-        // A round whose HEARTBEATs are all lost cannot be seen: ballots alone are judged.
-        follow_unseen(monitor);
-        return;
-    }
     if (!takes_over) {
         note_promise(monitor);
     }

@@ -360,7 +360,6 @@ static void judge_leader(struct monitor *monitor)
                    (monitor->message != NULL && monitor->message->type == PAXOS_ACCEPTED);
     // With these a stream is given up and nothing sent shows it, or a vote comes later.
     bool is_unsure = is_bent(monitor, BUGGIFY_STREAM_RESTART) ||
-                     is_bent(monitor, BUGGIFY_MESSAGES_FEW) ||
                      is_bent(monitor, BUGGIFY_PROBE_AT_ONCE) ||
                      is_bent(monitor, BUGGIFY_READ_REPEAT);
     if (is_vote && !is_unsure) {
