@@ -13,7 +13,9 @@ uint32_t atlas_whole_mask(const struct world *world)
 {
     uint32_t mask = 0;
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
-        mask |= (uint32_t)(world->nodes[i].loss == LOSS_NONE) << i;
+        const struct node *node = &world->nodes[i];
+        bool is_usable = node->is_up || !node->has_bad_copy;
+        mask |= (uint32_t)(node->loss == LOSS_NONE && is_usable) << i;
     }
     return mask;
 }
@@ -28,7 +30,7 @@ bool atlas_explains_halt(const struct world *world,
     case LOSS_ROLLED_BACK:
         // Its boot number is that of a life not long ago: to a peer both seem alive.
         return halt == PAXOS_HALT_AMNESIA || halt == PAXOS_HALT_TWIN;
-    case LOSS_DAMAGED:
+    case LOSS_REFUSED:
     case LOSS_NONE:
         break;
     }
@@ -87,6 +89,18 @@ static bool are_remembered_without(const struct world *world, const struct node 
     return true;
 }
 
+/* Disks that are there and cannot but be usable, without one. */
+static uint32_t safe_mask(const struct world *world, const struct node *but)
+{
+    uint32_t mask = 0;
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        const struct node *node = &world->nodes[i];
+        bool is_safe = node != but && node->loss == LOSS_NONE && !node->has_bad_copy;
+        mask |= (uint32_t)is_safe << i;
+    }
+    return mask;
+}
+
 /*
  * May one more disk be lost? Those left must be a quorum that knows the cluster; in a
  * seed beyond the limit one that does.
@@ -97,8 +111,7 @@ static bool may_lose(const struct world *world, const struct node *node)
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         left += i != node->seat && world->nodes[i].loss == LOSS_NONE;
     }
-    bool is_within =
-        is_formed(world) && left >= paxos_quorum_promise(world->swarm.node_count);
+    bool is_within = is_formed(world) && atlas_bears(world, safe_mask(world, node));
     return node->loss == LOSS_NONE && are_remembered_without(world, node) &&
            (is_within || (world->swarm.is_beyond && left > 0));
 }
@@ -112,8 +125,9 @@ static void lose(struct world *world, struct node *node, enum loss loss)
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         left += world->nodes[i].loss == LOSS_NONE;
     }
-    world->atlas.went_beyond = world->atlas.went_beyond || !was_formed ||
-                               left < paxos_quorum_promise(world->swarm.node_count);
+    bool is_borne = left >= paxos_quorum_promise(world->swarm.node_count) &&
+                    atlas_bears(world, atlas_whole_mask(world));
+    world->atlas.went_beyond = world->atlas.went_beyond || !was_formed || !is_borne;
 }
 
 bool atlas_has_forgotten(const struct node *node)
@@ -135,8 +149,8 @@ static void forget_config(struct world *world, const struct node *node)
 
 bool atlas_wipe(struct world *world, struct node *node)
 {
-    if (!may_lose(world, node)) {
-        return false;
+    if (node->boot == 0 || !may_lose(world, node)) {
+        return false; // nothing was ever on it, or it must not be lost
     }
     TRACE(world, node, "its disk is lost");
     node_crash(world, node, true);
@@ -147,6 +161,9 @@ bool atlas_wipe(struct world *world, struct node *node)
     shadow_clear(&node->shadow);
     node->boot = 0;
     node->held = 0;
+    holes_clear(&node->holes);
+    node->has_bad_copy = false;
+    node->has_rotted = false;
     node->log.last_block = 0;
     world->stats->wiped++;
     return true;
@@ -166,6 +183,7 @@ void atlas_keep_image(struct world *world, struct node *node)
     image->boot = node->boot;
     shadow_log_copy(&image->log, &node->shadow.durable);
     memcpy(image->remembered, node->remembered, sizeof image->remembered);
+    holes_copy(&image->holes, &node->holes);
     sim_disk_keep_image(node->disk);
 }
 
@@ -184,6 +202,7 @@ bool atlas_roll_back(struct world *world, struct node *node)
     node->shadow.durable_token = image->token;
     shadow_crash(&node->shadow);
     memcpy(node->remembered, image->remembered, sizeof node->remembered);
+    holes_copy(&node->holes, &image->holes);
     node->boot = image->boot;
     node->held = 0;
     node->log.last_block = image->block;
@@ -198,6 +217,7 @@ void atlas_note_durable(struct node *node, struct cs_view records)
     struct paxos_config config;
     struct paxos_watermark seen[PAXOS_MEMBERS_MAX];
     while (rest.bytes > 0 && record_unpack(rest, &record)) {
+        holes_fill(&node->holes, record.persist.first_slot, record.persist.entry_count);
         if (record.state.bytes > 0 &&
             record_unpack_state(record.state.data, &config, seen)) {
             memcpy(node->remembered, seen, sizeof node->remembered);
@@ -206,28 +226,156 @@ void atlas_note_durable(struct node *node, struct cs_view records)
     }
 }
 
-/* One copy of four may be bad without any harm; a second one may be too many. */
-static bool may_damage_superblock(const struct world *world, const struct node *node)
+/*
+ * ---- rot
+ * ---------------------------------------------------------------------------------
+ */
+
+/* Has some other node of `mask` the same slot, and can it give it? */
+static bool
+has_copy(const struct world *world, const struct node *node, cs_slot slot, uint32_t mask)
 {
-    return !node->has_bad_copy || (world->swarm.is_beyond && node->loss == LOSS_DAMAGED);
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        const struct node *peer = &world->nodes[i];
+        const struct shadow_log *log = &peer->shadow.durable;
+        if (peer != node && (mask >> i & 1) && slot <= log->length &&
+            holes_can_serve(&peer->holes, slot) &&
+            digest_is(shadow_chain(log, slot),
+                      shadow_chain(&node->shadow.durable, slot))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum bearing {
+    BEARING_WHOLE,  // peers can fill all its holes
+    BEARING_FAULTY, // not all: it does not vote until a leader's log replaces its own
+    BEARING_LOST,   // what was chosen is gone
+};
+
+static enum bearing
+bearing_of(const struct world *world, const struct node *node, uint32_t mask)
+{
+    enum bearing bearing = BEARING_WHOLE;
+    const struct shadow_log *log = &node->shadow.durable;
+    cs_slot chosen = shadow_common(log, &world->judge.chosen);
+    for (cs_slot slot = 1; slot <= log->length && slot <= node->holes.last; slot++) {
+        if (holes_at(&node->holes, slot) == HOLE_NONE ||
+            has_copy(world, node, slot, mask)) {
+            continue;
+        }
+        if (slot <= chosen) {
+            return BEARING_LOST;
+        }
+        bearing = BEARING_FAULTY;
+    }
+    return bearing;
+}
+
+bool atlas_bears(const struct world *world, uint32_t mask)
+{
+    uint32_t whole = 0;
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        if (!(mask >> i & 1)) {
+            continue;
+        }
+        enum bearing bearing = bearing_of(world, &world->nodes[i], mask);
+        if (bearing == BEARING_LOST) {
+            return false;
+        }
+        whole += bearing == BEARING_WHOLE;
+    }
+    return whole >= paxos_quorum_promise(world->swarm.node_count);
+}
+
+bool atlas_has_holes(const struct world *world, uint32_t mask)
+{
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        const struct holes *holes = &world->nodes[i].holes;
+        for (cs_slot slot = 1; (mask >> i & 1) && slot <= holes->last; slot++) {
+            if (holes_at(holes, slot) != HOLE_NONE) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool atlas_explains_refusal(const struct world *world, const struct node *node)
+{
+    return node->loss == LOSS_REFUSED || node->has_bad_copy ||
+           (world->atlas.went_beyond && node->has_rotted);
+}
+
+void atlas_note_refused(struct world *world, struct node *node)
+{
+    if (node->loss == LOSS_NONE) {
+        lose(world, node, LOSS_REFUSED);
+    }
+}
+
+/*
+ * One copy of four may be bad without any harm; if a write is torn then, there may be no
+ * pair left, so such a disk is counted as one that may be lost.
+ */
+static bool rot_superblock(struct world *world, struct node *node)
+{
+    if (!may_lose(world, node) || !damage_superblock(world, node)) {
+        return false;
+    }
+    node->has_bad_copy = true;
+    node->has_rotted = true;
+    return true;
+}
+
+static bool rot_log(struct world *world, struct node *node)
+{
+    static struct holes before; // its memory is kept
+    struct harm harm;
+    struct holes *holes = &node->holes;
+    if (!damage_choose(world, node, &harm)) {
+        return false;
+    }
+    holes_copy(&before, holes);
+    if (harm.first <= harm.last) {
+        holes_mark(holes, harm.first, harm.last, HOLE_ROTTEN);
+        bool is_first = holes->doubtful_from == 0 || harm.first < holes->doubtful_from;
+        holes->doubtful_from =
+            node->is_up && is_first ? harm.first : holes->doubtful_from;
+    }
+    if (!atlas_bears(world, safe_mask(world, NULL))) {
+        if (!world->swarm.is_beyond) {
+            holes_copy(holes, &before);
+            return false;
+        }
+        world->atlas.went_beyond = true;
+    }
+    node->has_rotted = true;
+    damage_log(world, node, &harm);
+    return true;
+}
+
+void atlas_note_superblocks(struct world *world)
+{
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        struct node *node = &world->nodes[i];
+        node->has_bad_copy = node->has_bad_copy && !damage_has_whole_superblock(node);
+    }
 }
 
 bool atlas_damage(struct world *world, struct node *node)
 {
     struct random *random = &world->fault_random;
-    if (atlas_has_forgotten(node)) {
+    bool is_superblock = random_permille(random, 150);
+    bool is_followed = random_permille(random, 500);
+    atlas_note_superblocks(world);
+    if (node->loss != LOSS_NONE || !is_formed(world)) {
         return false;
     }
-    if (random_permille(random, 250) && may_damage_superblock(world, node)) {
-        node->has_bad_copy = damage_superblock(world, node) || node->has_bad_copy;
-        return true;
+    bool is_done = is_superblock ? rot_superblock(world, node) : rot_log(world, node);
+    if (is_done && is_followed) {
+        node_crash(world, node, random_permille(random, 500)); // else nobody notices
     }
-    bool is_new = node->loss == LOSS_NONE;
-    if ((is_new && !may_lose(world, node)) || !damage_log(world, node)) {
-        return false;
-    }
-    if (is_new) {
-        lose(world, node, LOSS_DAMAGED);
-    }
-    return true;
+    return is_done;
 }

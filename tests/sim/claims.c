@@ -125,6 +125,10 @@ static void judge_promise(struct world *world,
         fail(world, node, "I10", message, "its accepted ballot is not durable");
         return;
     }
+    if (promise->faulty == 0 && judge_unknown_slot(world, node, 1) != 0) {
+        fail(world, node, "P5", message, "it votes though slots of its log are unknown");
+        return;
+    }
     bool is_same = compare(promise->accepted, log->accepted) == 0;
     // Decided entries fetched since may have replaced a longer suffix (A8).
     if (is_same && promise->length > log->longest) {
@@ -147,6 +151,12 @@ static void judge_prepare(struct world *world,
     }
 }
 
+static bool is_unknown(const struct world *world, const struct node *node, cs_slot length)
+{
+    cs_slot slot = judge_unknown_slot(world, node, 1);
+    return slot != 0 && slot <= length;
+}
+
 static void judge_accepted(struct world *world,
                            const struct node *node,
                            const struct paxos_message *message)
@@ -156,6 +166,8 @@ static void judge_accepted(struct world *world,
     int order = compare(message->ballot, log->accepted);
     if (order > 0 || (order == 0 && accepted->durable > log->length)) {
         fail(world, node, "I10", message, "the vote is not durable");
+    } else if (is_unknown(world, node, accepted->durable)) {
+        fail(world, node, "P5", message, "it votes for slots that it does not know");
     } else if (accepted->decided > world->judge.chosen.length) {
         fail(world, node, "I7", message, "its decided slot is not chosen");
     }

@@ -9,12 +9,14 @@
 #include "sim/world.h"
 
 #include "wal/block.h"
+#include "wal/record.h"
 #include "wal/segment.h"
 #include "wal/superblock.h"
 
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { PLACES_MAX = 4096, BLOCK_PAGE_BYTES = BLOCK_ALIGN_BYTES };
 
@@ -22,6 +24,12 @@ struct place {
     uint64_t segment;
     uint64_t offset;
     size_t bytes;
+    cs_slot decided;    // before it; as it is read, after it
+    cs_slot length;     // after it, or before if that is longer
+    cs_slot first_slot; // of its entries; 0: it has none
+    cs_slot last_slot;
+    struct cs_digest digest;
+    struct cs_digest previous; // digest of the block before
 };
 
 struct survey { // of a log's sound blocks and segment headers, in order
@@ -38,10 +46,27 @@ static bool read_page(const struct node *node, uint64_t segment, uint64_t at, ui
     return sim_disk_read_media(node->disk, name, at, to, BLOCK_PAGE_BYTES);
 }
 
-/* What of a sound block follows its first page; false: it is not all there. */
+/* Which slots have their bytes here. */
+static void note_slots(struct place *place, struct cs_view body)
+{
+    struct record record = {0};
+    while (body.bytes > 0 && record_unpack(body, &record)) {
+        const struct paxos_persist *persist = &record.persist;
+        cs_slot last = persist->first_slot + persist->entry_count - 1;
+        if (persist->entry_count > 0) {
+            bool is_lower =
+                place->first_slot == 0 || persist->first_slot < place->first_slot;
+            place->first_slot = is_lower ? persist->first_slot : place->first_slot;
+            place->last_slot = last > place->last_slot ? last : place->last_slot;
+        }
+        body = view_of(body.data + record.bytes, body.bytes - record.bytes);
+    }
+}
+
+/* Reads all of a block; false: it is not sound. */
 static bool is_block(struct survey *survey,
                      const struct node *node,
-                     const struct place *place,
+                     struct place *place,
                      uint64_t seed)
 {
     char name[FILES_NAME_BYTES];
@@ -52,9 +77,18 @@ static bool is_block(struct survey *survey,
         survey->block_bytes = place->bytes;
         CHECK(survey->block != NULL);
     }
-    return sim_disk_read_media(node->disk, name, place->offset, survey->block,
-                               place->bytes) &&
-           block_unpack(view_of(survey->block, place->bytes), seed, &header);
+    if (!sim_disk_read_media(node->disk, name, place->offset, survey->block,
+                             place->bytes) ||
+        !block_unpack(view_of(survey->block, place->bytes), seed, &header)) {
+        return false;
+    }
+    place->decided = header.decided;
+    place->digest = header.digest;
+    place->previous = header.previous;
+    place->length =
+        header.length > header.length_before ? header.length : header.length_before;
+    note_slots(place, block_body(survey->block, &header));
+    return true;
 }
 
 static void add_place(struct survey *survey, const struct place *place)
@@ -78,6 +112,8 @@ survey_segment(struct survey *survey, const struct node *node, uint64_t number)
     add_place(survey, &place);
     place.offset = SEGMENT_HEADER_BYTES;
     while (read_page(node, number, place.offset, page)) {
+        uint64_t offset = place.offset;
+        place = (struct place){.segment = number, .offset = offset};
         bool is_sound =
             block_peek(page, &place.bytes) && is_block(survey, node, &place, seed);
         place.bytes = is_sound ? place.bytes : BLOCK_PAGE_BYTES;
@@ -88,6 +124,53 @@ survey_segment(struct survey *survey, const struct node *node, uint64_t number)
     }
 }
 
+static bool is_header(const struct place *place)
+{
+    return place->offset == 0;
+}
+
+static bool is_next(const struct place *place, const struct place *next)
+{
+    return place->digest.high == next->previous.high &&
+           place->digest.low == next->previous.low;
+}
+
+/* Blocks that hang together with no neighbour may be copies of others: left out. */
+static void drop_copies(struct survey *survey)
+{
+    const struct place *before = NULL;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < survey->count; i++) {
+        struct place place = survey->places[i];
+        uint32_t next = i + 1;
+        while (next < survey->count && is_header(&survey->places[next])) {
+            next++;
+        }
+        bool is_linked = is_header(&place) ||
+                         (before != NULL && is_next(before, &place)) ||
+                         (next < survey->count && is_next(&place, &survey->places[next]));
+        if (is_linked) {
+            survey->places[kept++] = place;
+        }
+        if (is_linked && !is_header(&place)) {
+            before = &survey->places[kept - 1];
+        }
+    }
+    survey->count = kept;
+}
+
+/* What was decided before each. */
+static void shift_decided(struct survey *survey)
+{
+    cs_slot decided = 0;
+    for (uint32_t i = 0; i < survey->count; i++) {
+        struct place *place = &survey->places[i];
+        cs_slot after = is_header(place) ? decided : place->decided;
+        place->decided = decided;
+        decided = after;
+    }
+}
+
 static void survey_log(struct survey *survey, const struct node *node)
 {
     uint8_t page[BLOCK_PAGE_BYTES];
@@ -95,6 +178,8 @@ static void survey_log(struct survey *survey, const struct node *node)
     for (uint64_t number = 1; read_page(node, number, 0, page); number++) {
         survey_segment(survey, node, number);
     }
+    drop_copies(survey);
+    shift_decided(survey);
 }
 
 static void flip_bit(struct random *random, uint8_t *bytes, size_t count)
@@ -105,26 +190,25 @@ static void flip_bit(struct random *random, uint8_t *bytes, size_t count)
 
 enum rot { ROT_FLIP = 0, ROT_MISDIRECTED, ROT_STALE_SECTOR, ROT_STALE_PAGE, ROTS };
 
-/* One page of a block, at `at`, becomes another. */
-static void rot_page(struct world *world,
-                     struct node *node,
-                     const struct survey *survey,
-                     const struct place *target)
+static struct survey survey; // its memory is kept
+
+/* One page of a block or of a segment's header becomes another. */
+void damage_log(struct world *world, struct node *node, const struct harm *harm)
 {
     static const char *const names[] = {"flip", "misdirected", "stale sector",
                                         "stale page"};
     struct random *random = &world->fault_random;
-    uint64_t pages = target->bytes / BLOCK_PAGE_BYTES;
-    uint64_t at = target->offset + random_below(random, pages) * BLOCK_PAGE_BYTES;
+    uint64_t pages = harm->bytes / BLOCK_PAGE_BYTES;
+    uint64_t at = harm->offset + random_below(random, pages) * BLOCK_PAGE_BYTES;
     uint8_t page[BLOCK_PAGE_BYTES];
-    CHECK(read_page(node, target->segment, at, page));
+    CHECK(read_page(node, harm->segment, at, page));
     enum rot rot = (enum rot)random_below(random, ROTS);
-    uint64_t other = random_below(random, survey->count);
+    uint64_t other = random_below(random, survey.count);
     uint64_t sector = random_below(random, BLOCK_PAGE_BYTES / SIM_DISK_SECTOR_BYTES);
     if (rot == ROT_FLIP) {
         flip_bit(random, page, sizeof page);
     } else if (rot == ROT_MISDIRECTED) {
-        const struct place *from = &survey->places[other];
+        const struct place *from = &survey.places[other];
         CHECK(read_page(node, from->segment, from->offset, page));
     } else if (rot == ROT_STALE_SECTOR) {
         memset(page + sector * SIM_DISK_SECTOR_BYTES, 0, SIM_DISK_SECTOR_BYTES);
@@ -132,22 +216,50 @@ static void rot_page(struct world *world,
         memset(page, 0, sizeof page);
     }
     char name[FILES_NAME_BYTES];
-    segment_name(name, SEGMENT_LOG, target->segment);
-    TRACE(world, node, "rot in %s at %llu: %s", name, (unsigned long long)at, names[rot]);
+    segment_name(name, SEGMENT_LOG, harm->segment);
+    TRACE(world, node, "rot in %s at %llu: %s; slots %llu to %llu", name,
+          (unsigned long long)at, names[rot], (unsigned long long)harm->first,
+          (unsigned long long)harm->last);
     CHECK(sim_disk_overwrite(node->disk, name, at, page, sizeof page));
+    world->stats->damaged_blocks++;
 }
 
-bool damage_log(struct world *world, struct node *node)
+/*
+ * Lost with a block are the entries in it, and, as nobody can say whether it replaced a
+ * suffix, all that was not decided before it, up to the length after it.
+ */
+bool damage_choose(struct world *world, struct node *node, struct harm *out_harm)
 {
-    static struct survey survey; // its memory is kept
     survey_log(&survey, node);
     if (survey.count < 2) {
         return false;
     }
     uint64_t index = random_below(&world->fault_random, survey.count - 1);
-    rot_page(world, node, &survey, &survey.places[index]);
-    world->stats->damaged_blocks++;
+    const struct place *place = &survey.places[index];
+    *out_harm = (struct harm){.segment = place->segment,
+                              .offset = place->offset,
+                              .bytes = place->bytes,
+                              .first = place->decided + 1,
+                              .last = place->length}; // 0 of a segment's header
+    if (place->first_slot != 0) {
+        cs_slot first = out_harm->first;
+        out_harm->first = place->first_slot < first ? place->first_slot : first;
+        cs_slot last = out_harm->last;
+        out_harm->last = place->last_slot > last ? place->last_slot : last;
+    }
     return true;
+}
+
+bool damage_has_whole_superblock(const struct node *node)
+{
+    uint8_t copies[SUPERBLOCK_FILE_BYTES];
+    bool is_whole =
+        sim_disk_read_media(node->disk, SUPERBLOCK_NAME, 0, copies, sizeof copies);
+    for (size_t i = 1; is_whole && i < SUPERBLOCK_COPIES; i++) {
+        is_whole = memcmp(copies, copies + i * SUPERBLOCK_COPY_BYTES,
+                          SUPERBLOCK_COPY_BYTES) == 0;
+    }
+    return is_whole;
 }
 
 bool damage_superblock(struct world *world, struct node *node)
@@ -155,9 +267,10 @@ bool damage_superblock(struct world *world, struct node *node)
     struct random *random = &world->fault_random;
     uint8_t copy[SUPERBLOCK_COPY_BYTES];
     uint64_t at = random_below(random, SUPERBLOCK_COPIES) * SUPERBLOCK_COPY_BYTES;
-    if (!sim_disk_read_media(node->disk, SUPERBLOCK_NAME, at, copy, sizeof copy)) {
+    if (!damage_has_whole_superblock(node)) {
         return false;
     }
+    CHECK(sim_disk_read_media(node->disk, SUPERBLOCK_NAME, at, copy, sizeof copy));
     if (random_permille(random, 500)) {
         flip_bit(random, copy, sizeof copy);
     } else {

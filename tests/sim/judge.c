@@ -166,6 +166,9 @@ static void note_vote(struct world *world, const struct node *node)
     const struct shadow_log *log = &node->shadow.durable;
     struct ballot_fact *fact = judge_ballot(&world->judge, log->accepted);
     cs_slot vote = shadow_common(log, &fact->log);
+    // Of what it knows to be lost it cannot say that it holds it.
+    cs_slot unknown = judge_unknown_slot(world, node, 1);
+    vote = unknown != 0 && vote >= unknown ? unknown - 1 : vote;
     if (vote > fact->voted[node->seat]) {
         fact->voted[node->seat] = vote;
     }
@@ -334,10 +337,91 @@ void judge_recovery(struct world *world,
     }
 }
 
+/* Nothing is reported lost that is not, and what is known of it is right. */
+static void
+judge_fault(struct world *world, struct node *node, const struct wal_fault *fault)
+{
+    const struct shadow_log *log = &node->shadow.durable;
+    bool is_right = fault->first > 0 && fault->first <= fault->last &&
+                    fault->last <= log->length &&
+                    digest_is(fault->before_chain, shadow_chain(log, fault->first - 1)) &&
+                    (!fault->knows_after ||
+                     digest_is(fault->after_chain, shadow_chain(log, fault->last)));
+    for (cs_slot slot = fault->first; is_right && slot <= fault->last; slot++) {
+        is_right = holes_at(&node->holes, slot) != HOLE_NONE;
+    }
+    if (!is_right) {
+        report_fail(world, "I21", node, fault->first, log->promised,
+                    "slots %llu to %llu are reported lost; not so, or not what they "
+                    "hash to",
+                    (unsigned long long)fault->first, (unsigned long long)fault->last);
+    }
+}
+
+void judge_damages(struct world *world, struct node *node)
+{
+    size_t damage_count = 0;
+    size_t fault_count = 0;
+    (void)wal_damages(node->log.wal, &damage_count);
+    const struct wal_fault *faults = wal_faults(node->log.wal, &fault_count);
+    if (damage_count > 0 && !node->has_rotted) {
+        report_fail(world, "I21", node, 0, no_ballot,
+                    "%zu places are reported damaged, and nothing has rotted",
+                    damage_count);
+    }
+    for (size_t i = 0; i < fault_count; i++) {
+        judge_fault(world, node, &faults[i]);
+    }
+    // All else is read now, and compared (node.c).
+    holes_clear(&node->holes);
+    for (size_t i = 0; i < fault_count; i++) {
+        holes_mark(&node->holes, faults[i].first, faults[i].last, HOLE_LOST);
+        world->stats->slots_lost += faults[i].last + 1 - faults[i].first;
+    }
+}
+
+void judge_slice(struct world *world, struct node *node, const struct wal_slice *slice)
+{
+    const struct shadow_log *log = &node->shadow.durable;
+    bool is_right = slice->fault.first == 0 || node->has_rotted;
+    for (uint32_t i = 0; is_right && i < slice->entry_count; i++) {
+        const struct paxos_entry *entry = &slice->entries[i];
+        is_right = entry->slot <= log->length &&
+                   digest_is(entry->chain, shadow_chain(log, entry->slot));
+    }
+    if (!is_right) {
+        report_fail(world, "I21", node, slice->fault.first, no_ballot,
+                    "a read of the log gives other entries than it holds");
+    }
+}
+
+cs_slot
+judge_unknown_slot(const struct world *world, const struct node *node, cs_slot from)
+{
+    const struct shadow_log *log = &node->shadow.durable;
+    cs_slot chosen = shadow_common(log, &world->judge.chosen);
+    cs_slot slot = from > chosen ? from : chosen + 1;
+    while (slot <= log->length && holes_at(&node->holes, slot) != HOLE_LOST) {
+        slot++;
+    }
+    return slot <= log->length ? slot : 0;
+}
+
 /*
  * ---- after a turn
  * -------------------------------------------------------------------------
  */
+
+/* Of a log with slots of unknown identity it has what is known before the first (P5). */
+static bool has_right_length(const struct node *node, const struct paxos_view *view)
+{
+    const struct shadow_log *log = &node->shadow.memory;
+    if (view->faulty_first == 0) {
+        return view->length == log->length;
+    }
+    return view->length < log->length && view->faulty_first == view->length + 1 &&
+           holes_at(&node->holes, view->faulty_first) == HOLE_LOST;
+}
 
 /* What a node has in memory must be what it has handed to its log (2.2, 2.5). */
 static void
@@ -346,9 +430,9 @@ judge_memory(struct world *world, struct node *node, const struct paxos_view *vi
     const struct shadow_log *log = &node->shadow.memory;
     bool is_same = compare(view->promised, log->promised) == 0 &&
                    compare(view->accepted, log->accepted) == 0 &&
-                   view->length == log->length &&
+                   has_right_length(node, view) &&
                    digest_is(paxos_chain_at(replica_core(node->replica), view->length),
-                             shadow_chain(log, log->length));
+                             shadow_chain(log, view->length));
     if (!is_same) {
         report_fail(
             world, "2.2", node, view->length, view->promised,
@@ -436,23 +520,31 @@ void judge_turn(struct world *world, struct node *node)
     report_hash(world, (uint64_t)view.promised.round << 32 ^ view.promised.node);
 }
 
-/* I9: the answer goes out while a quorum durably holds what it rests on. */
+/*
+ * I9: the answer goes out while a quorum durably holds what it rests on. Copies that have
+ * gone with a disk, or rotted, were held; one at least must be readable.
+ */
 void judge_acked(struct world *world, struct node *node)
 {
     cs_slot slot = replica_view(node->replica).decided;
     const struct shadow_log *chosen = &world->judge.chosen;
-    uint32_t count = 0;
+    uint32_t held = 0;
+    uint32_t readable = 0;
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
-        const struct shadow_log *log = &world->nodes[i].shadow.durable;
-        // A disk that was lost may have held its copy: one that was, is no longer asked.
+        const struct node *peer = &world->nodes[i];
+        const struct shadow_log *log = &peer->shadow.durable;
         bool is_held = slot <= log->length && slot <= chosen->length &&
                        digest_is(shadow_chain(log, slot), shadow_chain(chosen, slot));
-        count += is_held || slot <= world->nodes[i].lost_length;
+        held += is_held || slot <= peer->lost_length;
+        readable += is_held && holes_at(&peer->holes, slot) == HOLE_NONE;
     }
-    if (count < paxos_quorum_accept(world->swarm.node_count)) {
-        report_fail(world, "I9", node, slot, no_ballot,
-                    "a write is acknowledged and only %u nodes durably hold slot %llu",
-                    count, (unsigned long long)slot);
+    bool is_readable = readable > 0 || slot == 0 || world->atlas.went_beyond;
+    if (held < paxos_quorum_accept(world->swarm.node_count) || !is_readable) {
+        report_fail(
+            world, "I9", node, slot, no_ballot,
+            "a write is acknowledged and only %u nodes durably hold slot %llu, %u "
+            "readable",
+            held, (unsigned long long)slot, readable);
     }
 }
 

@@ -41,7 +41,8 @@ static uint32_t draw_core(struct world *world)
 {
     struct random *random = &world->fault_random;
     uint32_t count = world->swarm.node_count;
-    uint32_t mask = atlas_whole_mask(world);
+    uint32_t all = atlas_whole_mask(world);
+    uint32_t mask = all;
     uint32_t left = count_bits(mask);
     uint32_t least = paxos_quorum_promise(count);
     if (left <= least) {
@@ -53,7 +54,8 @@ static uint32_t draw_core(struct world *world)
         left -= mask >> out & 1;
         mask &= ~(1u << out);
     }
-    return mask;
+    // What one of them has lost, another one must have.
+    return atlas_bears(world, mask) ? mask : all;
 }
 
 static void make_whole(struct world *world, struct node *node)
@@ -108,7 +110,8 @@ static void draw_burden(struct world *world)
     struct random *random = &world->fault_random;
     struct liveness *liveness = &world->liveness;
     uint32_t count = world->swarm.node_count;
-    bool is_borne = count_bits(liveness->core_mask) > paxos_quorum_promise(count);
+    bool is_borne = count_bits(liveness->core_mask) > paxos_quorum_promise(count) &&
+                    !atlas_has_holes(world, liveness->core_mask);
     if (!is_borne || !random_permille(random, BURDEN_PERMILLE)) {
         return;
     }
@@ -177,7 +180,7 @@ static enum liveness_shape draw_shape(struct world *world)
     uint32_t all = (1u << count) - 1;
     enum liveness_shape shape = (enum liveness_shape)random_below(random, LIVENESS_STAR);
     world->liveness.core_mask = draw_core(world);
-    if (count < 3 || atlas_whole_mask(world) != all ||
+    if (count < 3 || atlas_whole_mask(world) != all || atlas_has_holes(world, all) ||
         !random_permille(random, THIN_PERMILLE)) {
         shapes_core(world, world->liveness.core_mask,
                     shape == LIVENESS_REST_HALF_CONNECTED);
@@ -195,6 +198,7 @@ void liveness_begin(struct world *world)
     uint32_t count = world->swarm.node_count;
     world->network.is_calm = true;
     world->network.loss_permille = 0;
+    atlas_note_superblocks(world);
     enum liveness_shape shape = draw_shape(world);
     admit_lost(world, shape);
     world->stats->liveness_shapes[shape]++;

@@ -41,6 +41,20 @@ static void restart_soon(struct world *world, struct node *node)
                 node->life);
 }
 
+void logging_refuse(struct world *world, struct node *node, const char *sentence)
+{
+    TRACE(world, node, "does not start: %s", sentence);
+    atlas_note_refused(world, node);
+    if (node->log.wal != NULL) {
+        wal_close(&node->log.wal);
+    }
+    world->stats->refused_starts++;
+    node->halt_count++;
+    node->life++;
+    events_plan(&world->events, world->now_us + node->halt_count * HALTED_US, SIM_RESTART,
+                node->seat, node->life);
+}
+
 bool logging_open(struct world *world, struct node *node, struct wal_recovery *recovery)
 {
     struct log_thread *log = &node->log;
@@ -63,13 +77,8 @@ bool logging_open(struct world *world, struct node *node, struct wal_recovery *r
         return false;
     }
     bool is_refusal = status == WAL_DAMAGED || status == WAL_AMNESIA;
-    if (is_refusal && node->loss == LOSS_DAMAGED) {
-        TRACE(world, node, "does not start: %s", recovery->sentence);
-        world->stats->refused_starts++;
-        node->halt_count++;
-        node->life++;
-        events_plan(&world->events, world->now_us + node->halt_count * HALTED_US,
-                    SIM_RESTART, node->seat, node->life);
+    if (is_refusal && atlas_explains_refusal(world, node)) {
+        logging_refuse(world, node, recovery->sentence);
         return false;
     }
     if (status != WAL_OK) {
@@ -119,6 +128,7 @@ void logging_close(struct node *node)
     if (log->wal != NULL) {
         wal_close(&log->wal);
     }
+    node->holes.doubtful_from = 0;
     log->queued.bytes = 0;
     log->queued_count = 0;
     log->in_flight.bytes = 0;
@@ -398,8 +408,9 @@ void logging_read_done(struct world *world, struct node *node, uint32_t index)
     enum wal_status status = wal_read(node->log.wal, read->first, read->last,
                                       read->max_entries, read->max_bytes, &read->slice);
     read->is_read = status == WAL_OK;
-    if (!read->is_read && node->loss != LOSS_DAMAGED && !sim_disk_is_off(node->disk) &&
-        !sim_disk_has_failed(node->disk)) {
+    if (read->is_read) {
+        judge_slice(world, node, &read->slice);
+    } else if (!sim_disk_is_off(node->disk) && !sim_disk_has_failed(node->disk)) {
         report_fail(world, "I21", node, read->first, NO_BALLOT,
                     "durable slots to %llu cannot be read (status %d): %s",
                     (unsigned long long)read->last, (int)status,

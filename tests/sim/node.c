@@ -34,6 +34,8 @@ void node_reset(struct world *world, struct node *node, uint32_t seat)
     node->lost_length = 0;
     node->halt_count = 0;
     node->has_bad_copy = false;
+    node->has_rotted = false;
+    holes_clear(&node->holes);
     node->image.is_kept = false;
     memset(node->remembered, 0, sizeof node->remembered);
     node->life = 0;
@@ -106,7 +108,12 @@ void node_start(struct world *world, struct node *node)
         return;
     }
     judge_recovery(world, node, &recovery);
+    judge_damages(world, node);
     if (world->violation.is_found) {
+        return;
+    }
+    if (recovery.fault_count > 0 && world->swarm.node_count == 1) {
+        logging_refuse(world, node, "slots are lost, and there is nobody to ask");
         return;
     }
     TRACE(world, node,

@@ -42,9 +42,11 @@ static void print_world(const struct stats *stats)
     row("node", "disks rolled back", stats->rolled_back);
     row("node", "blocks damaged", stats->damaged_blocks);
     row("node", "superblocks damaged", stats->damaged_copies);
+    row("node", "slots found lost", stats->slots_lost);
     row("node", "refused starts", stats->refused_starts);
     row("node", "halts: wiped", stats->halts[PAXOS_HALT_WIPED]);
     row("node", "halts: amnesia", stats->halts[PAXOS_HALT_AMNESIA]);
+    row("node", "halts: lost", stats->halts[PAXOS_HALT_LOST]);
 }
 
 static void print_parts(const struct stats *stats)
@@ -91,7 +93,7 @@ static void print_kinds(const struct stats *stats)
     }
     row("message", "FORWARD", stats->forwards);
     row("message", "REFUSED", stats->refusals);
-    for (uint32_t i = 1; i <= PAXOS_TRACE_NACKED; i++) {
+    for (uint32_t i = 1; i <= PAXOS_TRACE_DAMAGED; i++) {
         row("trace", paxos_trace_name(i), stats->traces[i]);
     }
     for (int i = 0; i < CS_STATUS_COUNT; i++) {

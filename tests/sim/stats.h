@@ -55,6 +55,7 @@ struct stats {
     uint64_t rolled_back;
     uint64_t damaged_blocks;
     uint64_t damaged_copies; // of superblocks
+    uint64_t slots_lost;     // as starts reported them
     uint64_t refused_starts;
     uint64_t halts[STATS_HALTS_MAX];
     uint64_t search_steps;

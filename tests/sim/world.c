@@ -47,6 +47,8 @@ void world_destroy(struct world **world_slot)
     for (uint32_t i = 0; i < NODES_MAX; i++) {
         struct node *node = &world->nodes[i];
         shadow_fini(&node->shadow);
+        holes_fini(&node->holes);
+        holes_fini(&node->image.holes);
         free(node->image.log.chains);
         sim_disk_destroy(&node->disk);
         monitor_destroy(&node->monitor);

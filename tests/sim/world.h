@@ -29,6 +29,7 @@
 #include "lincheck/lincheck.h"
 #include "monitor/monitor.h"
 #include "sim/events.h"
+#include "sim/holes.h"
 #include "sim/random.h"
 #include "sim/shadow.h"
 #include "sim/stats.h"
@@ -131,7 +132,7 @@ enum loss {
     LOSS_NONE = 0,
     LOSS_WIPED,       // the disk is gone: it must say so, and never vote (G1)
     LOSS_ROLLED_BACK, // it is as it was earlier: likewise (G2)
-    LOSS_DAMAGED,     // some of it rots: it may refuse to start, never forget silently
+    LOSS_REFUSED,     // so much has rotted that it cannot be used, and that was said
 };
 
 struct image { // of a disk, as sim_disk_keep_image() has it
@@ -141,6 +142,7 @@ struct image { // of a disk, as sim_disk_keep_image() has it
     uint64_t block;
     uint64_t boot;
     struct paxos_watermark remembered[NODES_MAX];
+    struct holes holes;
 };
 
 enum crash_plan { CRASH_NOT = 0, CRASH_IN_COMMIT, CRASH_AFTER_COMMIT };
@@ -153,7 +155,9 @@ struct node {
     bool stays_down;     // liveness: not of the core, off
     enum loss loss;      // of what its disk held
     uint64_t halt_count; // in all lives
-    bool has_bad_copy;   // of its superblock
+    bool has_bad_copy;   // of its superblock: with a torn write it may be lost
+    bool has_rotted;     // ever, anything on this disk
+    struct holes holes;  // slots that its disk may have lost
     struct image image;
     struct paxos_watermark remembered[NODES_MAX]; // of its peers, durably (G3)
     cs_slot lost_length; // how long its durable log was when it was lost
@@ -409,6 +413,8 @@ bool node_is_leading(const struct node *node);
 
 /* ---- logging.c ---- */
 bool logging_open(struct world *world, struct node *node, struct wal_recovery *recovery);
+/* The process ends before it serves, and says why; it will be started again. */
+void logging_refuse(struct world *world, struct node *node, const char *sentence);
 /* The node is up: its log thread begins. */
 void logging_begin(struct world *world, struct node *node);
 void logging_close(struct node *node);
@@ -466,21 +472,47 @@ void atlas_keep_image(struct world *world, struct node *node);
 bool atlas_roll_back(struct world *world, struct node *node);
 /* Records of the node are durable: what they remember of its peers. */
 void atlas_note_durable(struct node *node, struct cs_view records);
-/* Something at rest on the node's disk is no longer as it was written. */
+/*
+ * Something at rest on the node's disk is no longer as it was written; false: that would be
+ * more than may be lost.
+ */
 bool atlas_damage(struct world *world, struct node *node);
+/*
+ * Could these nodes come back to all that was chosen, whole logs at a quorum of them, with
+ * nothing but their disks as they are now?
+ */
+bool atlas_bears(const struct world *world, uint32_t mask);
+/* Has any of these nodes slots that its disk may have lost? */
+bool atlas_has_holes(const struct world *world, uint32_t mask);
+/* May the node's log refuse to be opened? Then its disk counts as lost. */
+bool atlas_explains_refusal(const struct world *world, const struct node *node);
+void atlas_note_refused(struct world *world, struct node *node);
+/* Bad copies that have been written anew since are none. */
+void atlas_note_superblocks(struct world *world);
 /* Its disk forgot what it promised. */
 bool atlas_has_forgotten(const struct node *node);
 /* May the node halt for this reason? */
 bool atlas_explains_halt(const struct world *world,
                          const struct node *node,
                          uint32_t halt);
-/* Nodes that hold all they ever held, a bit a seat. */
+/* Nodes whose disks are there and can be used, a bit a seat. */
 uint32_t atlas_whole_mask(const struct world *world);
 
 /* ---- damage.c ---- */
-/* False: there was nothing to damage. `is_log`: in the log, else in the superblock. */
-bool damage_log(struct world *world, struct node *node);
+struct harm { // what a change of some bytes of the log may cost
+    uint64_t segment;
+    uint64_t offset; // of the block, or 0: the segment's header
+    size_t bytes;
+    cs_slot first; // slots first .. last; none if last < first
+    cs_slot last;
+};
+
+/* Chooses a block or a segment's header. False: there is nothing to damage. */
+bool damage_choose(struct world *world, struct node *node, struct harm *out_harm);
+void damage_log(struct world *world, struct node *node, const struct harm *harm);
+/* False: its copies are not all there and alike. */
 bool damage_superblock(struct world *world, struct node *node);
+bool damage_has_whole_superblock(const struct node *node);
 
 /* ---- clients.c ---- */
 void clients_reset(struct world *world);
@@ -523,6 +555,13 @@ void judge_durable(struct world *world, struct node *node, uint64_t token);
 void judge_recovery(struct world *world,
                     struct node *node,
                     const struct wal_recovery *recovery);
+/* What was found damaged as the log was opened; call after judge_recovery(). */
+void judge_damages(struct world *world, struct node *node);
+/* Entries of the node's log as they were read now. */
+void judge_slice(struct world *world, struct node *node, const struct wal_slice *slice);
+/* The first slot at `from` or behind it that is not chosen and known to be lost; 0: none. */
+cs_slot
+judge_unknown_slot(const struct world *world, const struct node *node, cs_slot from);
 void judge_turn(struct world *world, struct node *node);
 void judge_trace(struct world *world, struct node *node, const struct paxos_trace *trace);
 void judge_acked(struct world *world, struct node *node);
