@@ -290,7 +290,8 @@ name_unanswered_writes(struct lincheck *lincheck, struct lincheck_operation *ope
         lincheck->tells_versions =
             lincheck->tells_versions ||
             (has_returned(&operations[i]) && operations[i].version != LINCHECK_NOT_TOLD &&
-             operations[i].kind != LINCHECK_DELETE);
+             (operations[i].kind != LINCHECK_DELETE ||
+              operations[i].outcome == LINCHECK_REFUSED));
     }
     return impossible;
 }

@@ -213,6 +213,21 @@ static void takes_a_refusal_as_a_read_of_the_revision(void **state)
                    get(7, 8, 3));
 }
 
+/* No other answer tells a version. */
+static void takes_the_version_of_a_refused_delete(void **state)
+{
+    (void)state;
+    struct lincheck_operation refused = erase(5, 6);
+    refused.condition = LINCHECK_IF_REVISION;
+    refused.condition_revision = 7;
+    refused.outcome = LINCHECK_REFUSED;
+    refused.revision = 33;
+    refused.version = 1;
+    ASSERT_VERDICT(LINCHECK_PASSED, unanswered_put(1, 1), refused);
+    refused.version = 2;
+    ASSERT_VERDICT(LINCHECK_VIOLATED, unanswered_put(1, 1), refused);
+}
+
 /* Two unanswered writes cannot both turn out to be the one revision. */
 static void flags_a_revision_that_is_there_twice(void **state)
 {
@@ -343,6 +358,7 @@ int main(void)
         cmocka_unit_test(tells_an_empty_value_from_no_value),
         cmocka_unit_test(flags_two_swaps_of_one_revision),
         cmocka_unit_test(takes_a_refusal_as_a_read_of_the_revision),
+        cmocka_unit_test(takes_the_version_of_a_refused_delete),
         cmocka_unit_test(flags_a_revision_that_is_there_twice),
         cmocka_unit_test(decides_each_key_by_itself),
         cmocka_unit_test(says_undecided_when_the_budget_ends),
