@@ -61,7 +61,7 @@ static const char usage[] =
     "  --twice          run each seed twice: both must be the same, bit for bit\n"
     "  --hash           print the hash of each seed's events and effects\n"
     "  --long           seeds of 120 s and 1,000 operations\n"
-    "  --damage         what lies on disks rots, too\n"
+    "  --damage         what lies on disks rots in every seed\n"
     "  --until-failure  stop at the first seed that fails (also --stop-at-first)\n"
     "  --stats          at the end, how often each thing happened\n"
     "  --tally          the same, and what rules were come through, for the script\n"

@@ -7,7 +7,7 @@
 
 #include "base/check.h"
 
-enum { BEYOND_PERMILLE = 50 };
+enum { BEYOND_PERMILLE = 50, DAMAGE_PERMILLE = 200 };
 
 static void draw_size(struct swarm *swarm, struct random *random);
 static void draw_network(struct swarm *swarm, struct random *random);
@@ -112,11 +112,12 @@ static void draw_faults(struct swarm *swarm,
                         const struct swarm_options *options)
 {
     for (uint32_t i = 0; i < FAULT_KINDS; i++) {
-        bool is_on = random_permille(random, 400);
+        bool is_damage = i == FAULT_DAMAGE;
+        bool is_on = random_permille(random, is_damage ? DAMAGE_PERMILLE : 400) ||
+                     (is_damage && options->has_damage);
         uint32_t weight = is_on ? (uint32_t)random_skewed(random, 1, 16) : 0;
-        bool is_asked = i != FAULT_DAMAGE || options->has_damage;
-        swarm->fault_weight[i] = is_asked ? weight : 0;
-        swarm->fault_weight_sum += swarm->fault_weight[i];
+        swarm->fault_weight[i] = weight;
+        swarm->fault_weight_sum += weight;
     }
     swarm->fault_every_us = random_skewed(random, 150 * MS, 4 * SECOND);
     swarm->down_us_max = random_skewed(random, 20 * MS, 3 * SECOND);

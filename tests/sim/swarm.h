@@ -53,7 +53,7 @@ enum delay_kind {
 /* What the command line asks for, of all seeds. */
 struct swarm_options {
     bool is_long;    // 120 s and 1,000 operations
-    bool has_damage; // rot on disks too
+    bool has_damage; // disks rot in every seed, not in a fifth
 };
 
 struct swarm {
