@@ -70,9 +70,7 @@ void tally_print(const struct stats *stats)
         line("point", points[i].name, buggify_hits[i], "must", points[i].what);
     }
     for (uint32_t i = 0; i < FAULT_KINDS; i++) {
-        // Damage strikes only where --damage asks for it.
-        line("fault", faults_name(i), stats->faults[i],
-             i == FAULT_DAMAGE ? "may" : "must", "strikes");
+        line("fault", faults_name(i), stats->faults[i], "must", "strikes");
     }
     print_pairs(&stats->workload);
     (void)printf("tally ratio conditions-that-hold %" PRIu64 " %" PRIu64 " %d %d\n",
