@@ -273,8 +273,10 @@ void mend_note_watermarks(struct replica *replica)
 {
     struct mend *mend = &replica->mend;
     const struct paxos_watermark *now = paxos_watermarks_of(replica->core);
-    bool is_formed = paxos_config_of(replica->core)->started != 0;
-    if (!is_formed || replica->now_ms < mend->noted_ms + NOTE_EVERY_MS ||
+    // Behind the gate nothing may be written that peers would take for the lost blocks of
+    // a disk that went back in time (G2).
+    bool is_open = replica->view.role >= PAXOS_FOLLOWER || MUTANT_IS(130);
+    if (!is_open || replica->now_ms < mend->noted_ms + NOTE_EVERY_MS ||
         memcmp(now, mend->noted, sizeof mend->noted) == 0 || MUTANT_IS(109)) {
         return;
     }
