@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACES_MAX = 4096, BLOCK_PAGE_BYTES = BLOCK_ALIGN_BYTES };
+enum { PLACES_MAX = 4096, LATE_PLACES = 6, BLOCK_PAGE_BYTES = BLOCK_ALIGN_BYTES };
 
 struct place {
     uint64_t segment;
@@ -234,7 +234,12 @@ bool damage_choose(struct world *world, struct node *node, struct harm *out_harm
     if (survey.count < 2) {
         return false;
     }
-    uint64_t index = random_below(&world->fault_random, survey.count - 1);
+    // Near the end it costs what is not decided: then the log is faulty (P5).
+    bool is_late = random_permille(&world->fault_random, 500);
+    uint64_t count = survey.count - 1;
+    uint64_t late = count < LATE_PLACES ? count : LATE_PLACES;
+    uint64_t back = random_below(&world->fault_random, is_late ? late : count);
+    uint64_t index = count - 1 - back;
     const struct place *place = &survey.places[index];
     *out_harm = (struct harm){.segment = place->segment,
                               .offset = place->offset,

@@ -1,0 +1,71 @@
+/*
+ * atlas.h - what disks have lost and may lose yet (atlas.c), and how bytes on them change
+ * (damage.c).
+ *
+ * Thread: any one at a time.
+ */
+#ifndef CONSENS_TESTS_SIM_ATLAS_H
+#define CONSENS_TESTS_SIM_ATLAS_H
+
+#include "base/bytes.h"
+
+#include <consens/paxos.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct node;
+struct world;
+
+/* ---- atlas.c ---- */
+/* An empty disk in place of the node's; false: that would be more than may be lost. */
+bool atlas_wipe(struct world *world, struct node *node);
+/* An image of the disk is kept, unless its process is down. */
+void atlas_keep_image(struct world *world, struct node *node);
+/* False: there is no image, or not enough others durably remember what it lacks (G3). */
+bool atlas_roll_back(struct world *world, struct node *node);
+/* Records of the node are durable: what they remember of its peers. */
+void atlas_note_durable(struct node *node, struct cs_view records);
+/*
+ * Something at rest on the node's disk is no longer as it was written; false: that would be
+ * more than may be lost.
+ */
+bool atlas_damage(struct world *world, struct node *node);
+/*
+ * Could these nodes come back to all that was chosen, whole logs at a quorum of them, with
+ * nothing but their disks as they are now?
+ */
+bool atlas_bears(const struct world *world, uint32_t mask);
+/* Has any of these nodes slots that its disk may have lost? */
+bool atlas_has_holes(const struct world *world, uint32_t mask);
+/* May the node's log refuse to be opened? Then its disk counts as lost. */
+bool atlas_explains_refusal(const struct world *world, const struct node *node);
+void atlas_note_refused(struct world *world, struct node *node);
+/* Bad copies that have been written anew since are none. */
+void atlas_note_superblocks(struct world *world);
+/* Its disk forgot what it promised. */
+bool atlas_has_forgotten(const struct node *node);
+/* May the node halt for this reason? */
+bool atlas_explains_halt(const struct world *world,
+                         const struct node *node,
+                         uint32_t halt);
+/* Nodes whose disks are there and can be used, a bit a seat. */
+uint32_t atlas_whole_mask(const struct world *world);
+
+/* ---- damage.c ---- */
+struct harm { // what a change of some bytes of the log may cost
+    uint64_t segment;
+    uint64_t offset; // of the block, or 0: the segment's header
+    size_t bytes;
+    cs_slot first; // slots first .. last; none if last < first
+    cs_slot last;
+};
+
+/* Chooses a block or a segment's header. False: there is nothing to damage. */
+bool damage_choose(struct world *world, struct node *node, struct harm *out_harm);
+void damage_log(struct world *world, struct node *node, const struct harm *harm);
+/* False: its copies are not all there and alike. */
+bool damage_superblock(struct world *world, struct node *node);
+bool damage_has_whole_superblock(const struct node *node);
+
+#endif
