@@ -184,6 +184,26 @@ static void slots_that_nobody_has_end_the_node_that_needs_them(void **state)
     tear_down(&world);
 }
 
+/* Else a disk that went back in time outgrows what peers remember of it (G2). */
+static void nothing_is_noted_behind_the_gate(void **state)
+{
+    (void)state;
+    struct world *world = set_up();
+    for (uint32_t seat = 0; seat < world->nodes->count; seat++) {
+        if (seat != world->damaged) {
+            nodes_kill(world->nodes, seat);
+        }
+    }
+    world->recovered.watermarks[world->leader].block = 9;
+    start_damaged(world);
+    uint32_t before = world->nodes->node[world->damaged].notes;
+    nodes_run(world->nodes, 12 * 1000);
+    struct paxos_view view = replica_view(replica_of(world, world->damaged));
+    assert_int_equal(view.role, PAXOS_GATED);
+    assert_int_equal(world->nodes->node[world->damaged].notes, before);
+    tear_down(&world);
+}
+
 static void what_peers_have_shown_reaches_the_log_now_and_then(void **state)
 {
     (void)state;
@@ -211,6 +231,7 @@ int main(void)
         cmocka_unit_test(while_it_waits_it_votes_says_so_and_is_not_ready),
         cmocka_unit_test(entries_that_do_not_end_in_the_known_chain_are_not_taken),
         cmocka_unit_test(slots_that_nobody_has_end_the_node_that_needs_them),
+        cmocka_unit_test(nothing_is_noted_behind_the_gate),
         cmocka_unit_test(what_peers_have_shown_reaches_the_log_now_and_then),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
