@@ -217,11 +217,13 @@ static void apply_slice(struct replica *replica, const struct wal_slice *slice)
 {
     for (uint32_t i = 0; i < slice->entry_count; i++) {
         const struct paxos_entry *entry = &slice->entries[i];
-        if (entry->slot == replica->applied + 1 && entry->slot <= replica->view.decided) {
-            // Its bytes hash to the decided digest, and it was decoded by its proposer.
-            CHECK(apply_entry(replica, entry, slice->payloads[i]));
-            replica->applied = entry->slot;
+        if (entry->slot != replica->applied + 1 || entry->slot > replica->view.decided) {
+            return;
         }
+        // Its bytes hash to the decided digest, and it was decoded by its proposer.
+        bool is_applied = apply_entry(replica, entry, slice->payloads[i]);
+        CHECK(is_applied);
+        replica->applied = entry->slot;
     }
 }
 

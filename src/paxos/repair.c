@@ -308,22 +308,28 @@ static void stage_copy(struct paxos_core *core, const struct paxos_message *mess
     }
 }
 
+/* An answer without entries: that peer has none of what was asked for. */
+static void receive_nothing(struct paxos_core *core, const struct paxos_message *message)
+{
+    cs_slot from = message->log.from;
+    const struct staging *staging = &core->staging;
+    bool is_about_next = from == core->log.length ||
+                         (staging->is_active && from == staging_end(staging)) ||
+                         (core->faulty.is_doubted && from == core->log.decided);
+    if (is_about_next) {
+        note_lacking(core, message->from);
+    }
+}
+
 void repair_receive_entries(struct paxos_core *core, const struct paxos_message *message)
 {
     const struct paxos_entries *log = &message->log;
     struct faulty *faulty = &core->faulty;
-    bool is_expected = log->from <= faulty->last;
-    if (core->effects->persist.kind != PAXOS_PERSIST_NONE || !is_expected) {
+    if (core->effects->persist.kind != PAXOS_PERSIST_NONE || log->from > faulty->last) {
         return;
     }
-    const struct staging *staging = &core->staging;
-    bool is_about_next = log->from == core->log.length ||
-                         (staging->is_active && log->from == staging_end(staging)) ||
-                         (faulty->is_doubted && log->from == core->log.decided);
-    if (message->entry_count == 0 && is_about_next) {
-        note_lacking(core, message->from);
-    }
     if (message->entry_count == 0) {
+        receive_nothing(core, message);
         return;
     }
     cs_slot last = log->from + message->entry_count;

@@ -20,6 +20,7 @@ void tail_fini(struct tail *tail)
 
 static struct paxos_entry *nth(const struct tail *tail, uint32_t index)
 {
+    CHECK(tail->capacity > 0);
     return &tail->entries[(tail->start + index) % tail->capacity];
 }
 
@@ -130,10 +131,11 @@ bool tail_choose_base(const struct tail *tail,
     }
     uint64_t bytes = 0;
     struct paxos_digest chain = {0};
-    while (base > tail->base && count < wish->entries_wanted &&
-           find(tail, base) != NULL && tail_chain_of(tail, base - 1, &chain)) {
-        bytes += find(tail, base)->payload_bytes;
-        if (bytes > wish->decided_bytes_max) {
+    while (base > tail->base && count < wish->entries_wanted) {
+        const struct paxos_entry *entry = find(tail, base);
+        bytes += entry == NULL ? 0 : entry->payload_bytes;
+        if (entry == NULL || !tail_chain_of(tail, base - 1, &chain) ||
+            bytes > wish->decided_bytes_max) {
             break;
         }
         base--;
