@@ -96,7 +96,8 @@ TESTS     := $(TEST_OBJECTS:.o=)
 FUZZ_TARGETS := $(patsubst $(B)/tests/fuzz/fuzz_%.o,$(B)/fuzz/%, \
     $(filter $(B)/tests/fuzz/fuzz_%,$(FUZZ_OBJECTS)))
 LOADTESTS := $(patsubst $(B)/loadtest/%.o,$(B)/loadtest-%,$(LOAD_OBJECTS))
-CHAOS     := $(if $(CHAOS_OBJECTS),$(B)/chaos-preload.so)
+# Goes into nodes of any variant: a sanitizer of its own would be in the way.
+CHAOS     := $(if $(filter build/release,$(B)),$(B)/chaos-preload.so)
 TRANSCRIPTS  := $(sort $(wildcard tests/scenarios/*.txt))
 SYSTEM_TESTS := $(filter-out tests/system/lib%.sh tests/system/tsan%.sh, \
     $(sort $(wildcard tests/system/*.sh)))

@@ -139,7 +139,10 @@ static void judge_start(struct monitor *monitor)
     const struct paxos_event *event = monitor->step->event;
     const struct model_disk *disk = &monitor->disk;
     uint32_t others = monitor->settings.member_count - 1;
-    if (monitor->settings.seat == 0) {
+    // The first seat draws it; put back to before that, it takes it from others as they do.
+    bool is_told = event->type == PAXOS_EVENT_MESSAGE &&
+                   event->message->type == PAXOS_START && event->message->from != 0;
+    if (monitor->settings.seat == 0 && !is_told) {
         EXPECT(monitor, RULE_C8,
                disk->is_formed &&
                    mask_count(monitor->identity.formed_seats & ~1u) == others,
