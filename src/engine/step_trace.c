@@ -61,7 +61,7 @@ void step_trace_begin(struct step_trace *trace,
         .settings_bytes = sizeof *settings,
         .recovered_bytes = sizeof *recovered,
         .view_bytes = sizeof view,
-        .tail_count = (uint32_t)(recovered->length - recovered->base),
+        .tail_count = recovered->tail_count,
     };
     start_record(trace, STEP_TRACE_BEGIN);
     put(trace, &life, sizeof life);

@@ -256,7 +256,6 @@ static void judge_accept(struct monitor *monitor, const struct sent *sent)
            ull(accept->sequence), ull(accept->stream), ull(peer->sequence),
            ull(peer->stream));
     if (accept->stream == peer->stream) { // else a probe, before its stream
-        peer->stream = accept->stream;
         peer->sequence = accept->sequence;
     }
     if (accept->read_round > leading->round_sent) {
@@ -499,6 +498,9 @@ static void judge_serve(struct monitor *monitor)
                     ballot_equal(asked->ballot, serve->ballot);
     EXPECT(monitor, RULE_A8, is_asked, "serves slots %llu to %llu that n%u did not ask",
            ull(serve->first), ull(serve->last), serve->to);
+    if (serve->for_repair != 0 || serve->first > after->length) {
+        return; // what is durable on disk, decided or not: P4, P5
+    }
     bool is_decided = serve->ballot.round == 0;
     EXPECT(monitor, RULE_A8,
            serve->last <= (is_decided ? after->decided : after->length) &&

@@ -140,23 +140,19 @@ static void judge_start(struct monitor *monitor)
     const struct model_disk *disk = &monitor->disk;
     uint32_t others = monitor->settings.member_count - 1;
     // The first seat draws it; put back to before that, it takes it from others as they do.
-    bool is_told = event->type == PAXOS_EVENT_MESSAGE &&
-                   event->message->type == PAXOS_START && event->message->from != 0;
-    if (monitor->settings.seat == 0 && !is_told) {
-        EXPECT(monitor, RULE_C8,
-               disk->is_formed &&
-                   mask_count(monitor->identity.formed_seats & ~1u) == others,
+    bool is_told =
+        event->type == PAXOS_EVENT_MESSAGE && event->message->type == PAXOS_START &&
+        event->message->form.config.started != 0 &&
+        is_same_config(&event->message->form.config, &monitor->config) &&
+        is_of_seat(monitor, event->message->from, event->message->from_incarnation);
+    if (monitor->settings.seat == 0) {
+        uint32_t formed = mask_count(monitor->identity.formed_seats & ~1u);
+        EXPECT(monitor, RULE_C8, is_told || (disk->is_formed && formed == others),
                "START although only %u of %u others have said that they wrote the Config",
-               mask_count(monitor->identity.formed_seats & ~1u), others);
+               formed, others);
         return;
     }
-    EXPECT(
-        monitor, RULE_C8,
-        event->type == PAXOS_EVENT_MESSAGE && event->message->type == PAXOS_START &&
-            event->message->form.config.started != 0 &&
-            is_same_config(&event->message->form.config, &monitor->config) &&
-            is_of_seat(monitor, event->message->from, event->message->from_incarnation),
-        "START that did not come from a member that has started");
+    EXPECT(monitor, RULE_C8, is_told, "START that did not come from a started member");
 }
 
 static void judge_config(struct monitor *monitor)

@@ -85,6 +85,7 @@ struct model_election {
 
 struct model_candidacy { // phase 1 of election.my_ballot
     uint32_t promised;   // mask of seats, own not counted
+    uint32_t voted;      // those of them whose logs are whole (P5)
     uint32_t order[PAXOS_MEMBERS_MAX];
     uint32_t count;
     struct paxos_promise firsts[PAXOS_MEMBERS_MAX];   // a promise may be repeated, and

@@ -15,8 +15,9 @@ static void receive_promise(struct monitor *monitor, const struct paxos_message 
 {
     struct model_candidacy *candidacy = &monitor->candidacy;
     uint32_t bit = 1u << message->from;
-    if ((candidacy->promised & bit) == 0) {
-        candidacy->promised |= bit;
+    candidacy->promised |= bit;
+    if (message->promise.faulty == 0 && (candidacy->voted & bit) == 0) { // P5
+        candidacy->voted |= bit;
         candidacy->order[candidacy->count++] = message->from;
         candidacy->firsts[message->from] = message->promise;
     }

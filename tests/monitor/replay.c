@@ -74,8 +74,8 @@ replay_begin(struct monitor *monitor, struct cursor *cursor, struct replay_resul
     struct paxos_entry *tail = take_array(cursor, life.tail_count, sizeof *tail);
     take(cursor, &view, sizeof view);
     recovered.tail = tail;
-    bool is_whole = !cursor->is_short && cursor->left == 0 &&
-                    recovered.length - recovered.base == life.tail_count;
+    bool is_whole =
+        !cursor->is_short && cursor->left == 0 && recovered.tail_count == life.tail_count;
     if (is_whole) {
         monitor_begin(monitor, &settings, &recovered, &view);
     } else {
