@@ -234,8 +234,10 @@ static void judge_accept_sync(struct monitor *monitor, const struct sent *sent)
         peer->stream = sync->stream;
         peer->sequence = 0;
         peer->acked_stream = 0;
+        peer->sent = 0;
         peer->is_leaving = false;
     }
+    peer->sent = slot_larger(peer->sent, sync->from + message->entry_count);
 }
 
 static void judge_accept(struct monitor *monitor, const struct sent *sent)
@@ -257,6 +259,7 @@ static void judge_accept(struct monitor *monitor, const struct sent *sent)
            ull(peer->stream));
     if (accept->stream == peer->stream) { // else a probe, before its stream
         peer->sequence = accept->sequence;
+        peer->sent = slot_larger(peer->sent, accept->previous + message->entry_count);
     }
     if (accept->read_round > leading->round_sent) {
         leading->round_sent = accept->read_round;

@@ -38,8 +38,10 @@ static void see_boot(struct monitor *monitor, uint32_t seat, uint64_t boot)
 static bool receive_hello(struct monitor *monitor, const struct paxos_message *message)
 {
     const struct paxos_hello *hello = &message->hello;
-    if (id_equal(hello->cluster_id, monitor->config.cluster_id) &&
-        is_of_seat(monitor, hello->author, hello->incarnation)) {
+    // From before its Config too: a disk that went back in time (C8, G4).
+    bool is_ours = id_equal(hello->cluster_id, monitor->config.cluster_id) ||
+                   id_is_none(hello->cluster_id);
+    if (is_ours && is_of_seat(monitor, hello->author, hello->incarnation)) {
         see_boot(monitor, hello->author, hello->boot);
     }
     return true;

@@ -95,6 +95,7 @@ struct model_candidacy { // phase 1 of election.my_ballot
 struct model_peer { // as its leader sees it
     uint64_t stream;
     uint64_t sequence;    // of the last Accept in it
+    cs_slot sent;         // to this slot, in this stream
     cs_slot acked_stream; // in this stream
     bool is_leaving; // it asked for a new stream: its votes in this one need not count
     cs_slot acked;   // in this ballot

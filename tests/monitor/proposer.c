@@ -36,7 +36,8 @@ static void receive_accepted(struct monitor *monitor, const struct paxos_message
     struct model_peer *peer = peer_of(monitor, message->from);
     receive_round(peer, accepted->read_round);
     peer->acked = slot_larger(peer->acked, accepted->durable);
-    if (accepted->stream == peer->stream) {
+    // What it holds beyond this stream is true, but need not count yet.
+    if (accepted->stream == peer->stream && accepted->durable <= peer->sent) {
         peer->acked_stream = slot_larger(peer->acked_stream, accepted->durable);
     }
 }

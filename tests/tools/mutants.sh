@@ -169,7 +169,7 @@ listed=$(grep -oE '^[0-9]+' "$table" | sort)
 everywhere=$(grep -hoE '^[0-9]+' "$table" tests/*/mutants.txt | sort -u)
 odd=$(comm -23 <(echo "$planted") <(echo "$everywhere") && comm -13 <(echo "$planted") \
     <(echo "$listed"))
-if [ -n "$odd" ]; then
+if [ -n "$odd" ] && [ "$table" = tests/mutants.txt ]; then
     echo "FAIL in src but in no tests/**/mutants.txt, or in $table twice or not in src:" "${odd//$'\n'/ }"
     failed=1
 fi
