@@ -223,8 +223,7 @@ void acceptor_receive_accept(struct paxos_core *core, const struct paxos_message
     if (MUTANT_IS(72)) {
         acceptor_note_decided(core, accept->decided);
     }
-    if (!ballot_equal(core->accepted, message->ballot) ||
-        (core->faulty.is_active && !MUTANT_IS(134))) {
+    if (!ballot_equal(core->accepted, message->ballot) || core->faulty.is_active) {
         if (!core->staging.is_active) {
             acceptor_ask_prepare(core, message->from);
         }

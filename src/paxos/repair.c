@@ -239,7 +239,7 @@ take_decided(struct paxos_core *core, const struct paxos_message *message, cs_sl
     uint32_t count = (uint32_t)(upto - log->length);
     struct paxos_digest end =
         chain_after(log_chain_at(log, log->length), message->entries, count);
-    if (upto == core->faulty.last && !ends_right(core, end) && !MUTANT_IS(133)) {
+    if (upto == core->faulty.last && !ends_right(core, end)) {
         give_up_rest(core, message, upto);
         return;
     }

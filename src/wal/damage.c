@@ -92,8 +92,7 @@ static bool find_kept(const struct scan *scan,
     *out_chain = before->chain;
     bool is_same_length = behind->length == before->length;
     bool is_longer = behind->length > before->length;
-    if (resume->knows_cuts &&
-        (behind->cut_count == before->cut_count || MUTANT_IS(132)) &&
+    if (resume->knows_cuts && behind->cut_count == before->cut_count &&
         (is_longer ||
          (is_same_length && field_same_chain(behind->chain, before->chain)))) {
         return true;
