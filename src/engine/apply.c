@@ -40,8 +40,7 @@ bool apply_entry(struct replica *replica,
         if (MUTANT_IS(179)) {
             kv_apply(replica->kv, &command, entry->time_ms, &result);
         }
-        if ((origin.seat == self->seat || MUTANT_IS(178)) &&
-            (origin.boot == self->boot || MUTANT_IS(177))) {
+        if (origin.seat == self->seat && origin.boot == self->boot) {
             writes_finish(replica, &origin, &result);
         }
     }

@@ -77,6 +77,9 @@ struct paxos_core *paxos_init(void *memory,
     core->settings = *settings;
     core->now_ms = settings->now_ms;
     core->random = settings->seed | 1;
+    // A boot number may come twice, after a disk was put back (G3): an answer to a read of
+    // the life before must not be taken for one of this life's.
+    core->reads.counter = settings->nonce >> 2;
     bytes += aligned(sizeof *core);
     void *ring = bytes;
     bytes += aligned(settings->ring_entries * sizeof(struct slot_record));
@@ -171,6 +174,11 @@ static void receive_log_message(struct paxos_core *core,
     if (message->type == PAXOS_ENTRIES && !ballot_is_none(message->ballot)) {
         proposer_receive_entries(core, message);
         sync_receive_entries(core, message);
+        return;
+    }
+    // Behind the gate nothing may be written that peers would take for the lost blocks of
+    // a disk that went back in time (G2).
+    if (message->type == PAXOS_ENTRIES && core->role < PAXOS_FOLLOWER) {
         return;
     }
     if (message->type == PAXOS_ENTRIES) {
