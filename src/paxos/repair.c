@@ -244,7 +244,12 @@ take_decided(struct paxos_core *core, const struct paxos_message *message, cs_sl
         return;
     }
     if (!make_room(core, upto)) {
-        return;
+        // A small ring: all but the last slot, decided then, make room for what is behind.
+        upto--;
+        count--;
+        if (count == 0 || !core_make_room(core, upto)) {
+            return;
+        }
     }
     for (uint32_t i = 0; i < count; i++) {
         log_append(log, &message->entries[i]);
