@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "wal/internal.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -405,6 +406,106 @@ static void a_note_keeps_the_watermarks_without_the_superblock(void **state)
     log_fixture_assert_recovered(fixture);
 }
 
+/* ---- reads that fail --------------------------------------------------------------- */
+
+enum shape { SOUND, ONE_BLOCK, ONE_HEADER, TORN_END, ONLY_LAST_WORDS, SHAPES };
+
+static void spoil_as(struct log_fixture *fixture, enum shape shape)
+{
+    for (int file = 0; file < FILES; file++) {
+        for (uint64_t page = 0; page < PAGES; page++) {
+            bool is_meant = (shape == ONE_BLOCK && file == 1 && page == 3) ||
+                            (shape == ONE_HEADER && file == 1 && page == 0) ||
+                            (shape == TORN_END && file == 3 && page > 1) ||
+                            (shape == ONLY_LAST_WORDS && (file > 0 || page > 4));
+            if (is_meant && has_page(fixture, file, page)) {
+                spoil(fixture, file, page);
+            }
+        }
+    }
+}
+
+/* The read, or opening of a file, after `calls` others fails. False: there is none. */
+static bool fail_one_call(enum shape shape, enum sim_disk_call call, uint64_t calls)
+{
+    struct log_fixture *fixture = new_log();
+    spoil_as(fixture, shape);
+    sim_disk_fail_next(fixture->disk, call, calls, EIO);
+    enum wal_status status = log_fixture_try_open(fixture);
+    bool has_failed = sim_disk_has_failed(fixture->disk);
+    if (status != WAL_OK) {
+        assert_true(has_failed);
+        assert_non_null(strstr(fixture->recovery.sentence, "cannot"));
+        log_fixture_restart(fixture); // nothing was changed
+    }
+    log_fixture_assert_recovered(fixture);
+    if (has_failed) { // else it would strike now
+        assert_faults_are_true(fixture);
+    }
+    end_log(fixture);
+    return has_failed;
+}
+
+static void a_call_that_fails_while_opening_loses_nothing(void **state)
+{
+    (void)state;
+    static const enum sim_disk_call CALLS[] = {SIM_DISK_READ, SIM_DISK_OPEN,
+                                               SIM_DISK_SIZE};
+    for (int shape = 0; shape < SHAPES; shape++) {
+        for (size_t i = 0; i < sizeof CALLS / sizeof CALLS[0]; i++) {
+            uint64_t calls = 0;
+            while (fail_one_call((enum shape)shape, CALLS[i], calls)) {
+                calls++;
+            }
+            assert_true(calls > 3);
+        }
+    }
+}
+
+static void a_read_that_fails_says_so_and_can_be_tried_again(void **state)
+{
+    struct log_fixture *fixture = *state;
+    write_log(fixture);
+    for (cs_slot slot = 1; slot <= fixture->twin->length; slot++) {
+        for (uint64_t calls = 0; calls < 2; calls++) {
+            log_fixture_restart(fixture);
+            sim_disk_fail_next(fixture->disk, SIM_DISK_READ, calls, EIO);
+            struct wal_slice slice = {0};
+            enum wal_status status = wal_read(fixture->wal, slot, slot, 1, 1, &slice);
+            wal_slice_fini(&slice);
+            assert_int_equal(status,
+                             sim_disk_has_failed(fixture->disk) ? WAL_DAMAGED : WAL_OK);
+            assert_int_equal(count_lost(fixture), 0);
+            sim_disk_restart(fixture->disk); // a fault that did not strike is gone
+        }
+    }
+    log_fixture_assert_log(fixture, 10);
+}
+
+/* Two pages rot while the log is open; it is read from its end, slot by slot. */
+static void what_rots_before_a_slot_that_rots_is_lost_with_it(void **state)
+{
+    (void)state;
+    for (uint64_t page = 1; page + 1 < FILES * PAGES; page++) {
+        struct log_fixture *fixture = new_log();
+        log_fixture_open(fixture);
+        for (uint64_t at = page; at <= page + 1; at++) {
+            if (has_page(fixture, (int)(at / PAGES), at % PAGES)) {
+                spoil(fixture, (int)(at / PAGES), at % PAGES);
+            }
+        }
+        for (cs_slot slot = fixture->twin->length; slot > 0; slot--) {
+            struct wal_slice slice = {0};
+            assert_int_equal(wal_read(fixture->wal, slot, slot, 1, 1, &slice), WAL_OK);
+            assert_true(slice.entry_count == 1 || slice.fault.first != 0);
+            wal_slice_fini(&slice);
+        }
+        repair(fixture, 3);
+        log_fixture_assert_log(fixture, 10);
+        end_log(fixture);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -414,12 +515,15 @@ int main(void)
         cmocka_unit_test(any_two_pages_of_a_log_may_rot),
         cmocka_unit_test(a_block_in_another_ones_place_is_damage),
         cmocka_unit_test(what_rots_while_the_log_is_open_is_lost_and_repaired),
+        cmocka_unit_test(a_call_that_fails_while_opening_loses_nothing),
+        cmocka_unit_test(what_rots_before_a_slot_that_rots_is_lost_with_it),
 #define TEST(name)                                                                       \
     cmocka_unit_test_setup_teardown(name, log_fixture_set_up, log_fixture_tear_down)
         TEST(a_place_is_told_with_file_offset_and_blocks),
         TEST(a_damaged_promise_at_the_end_is_told_by_the_superblock),
         TEST(a_torn_last_block_is_no_damage),
         TEST(with_all_gone_but_the_last_words_everything_is_lost_and_known),
+        TEST(a_read_that_fails_says_so_and_can_be_tried_again),
         TEST(a_note_keeps_the_watermarks_without_the_superblock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
