@@ -333,13 +333,15 @@ export TSAN_OPTIONS ?= suppressions=$(CURDIR)/config/tsan.supp halt_on_error=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 
 # Both objects of a file count together, probed or not. Left out are only: the branch of a CHECK
-# that aborts (the condition still counts as a line), and the planted mistakes, which -DCOVERAGE
-# turns into constants (base/mutant.h). What stays uncovered has its reason in tests/uncovered.txt.
+# that aborts (its condition counts as a line), the planted mistakes, which -DCOVERAGE turns into
+# constants (base/mutant.h), and the simulator's marks, which are nothing in the product
+# (base/marks.h). What stays uncovered has its reason in tests/uncovered.txt.
 COVERED   := src/paxos src/wire src/wal
 COV_FUZZ  := $(FUZZ_NAMES:%=build/cov/fuzz/%)
 COV_SEEDS ?= 50
 GCOVR     := gcovr --root . --exclude-unreachable-branches \
-    --exclude-branches-by-pattern '\s*CHECK\(.*'
+    --exclude-branches-by-pattern '\s*CHECK\(.*' \
+    --exclude-lines-by-pattern '\s*MARK(_IF|_ROW)?\(.*\);'
 cov: ## line and branch coverage; fails under 98 / 95 % of src/paxos, src/wire, src/wal
 	@$(MAKE) --no-print-directory VARIANT=cov programs $(COV_FUZZ)
 	@find build/cov -name '*.gcda' -delete

@@ -386,6 +386,188 @@ static void a_node_that_is_behind_does_not_lead(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* ---- copies that are of no use ---- */
+
+static void assert_still_faulty(const struct paxos_rig *rig, cs_slot first)
+{
+    assert_int_equal(rig->effects.persist.kind, PAXOS_PERSIST_NONE);
+    assert_int_equal(rig->view.faulty_first, first);
+    assert_int_equal(rig->view.length, first - 1);
+}
+
+static void one_copy_at_a_time_is_taken_from_its_beginning(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    start_damaged(&rig, 7, 1u << 4 | 1u << 5 | 1u << 6);
+    wait_until_asked(&rig, 1);
+    receive_copy(&rig, 2, 3, 3, 0); // another seat was asked
+    assert_still_faulty(&rig, 4);
+    receive_copy(&rig, 1, 4, 2, 0); // slot 4 is missing
+    assert_still_faulty(&rig, 4);
+    receive_copy(&rig, 1, 3, 1, 0);
+    receive_copy(&rig, 1, 5, 1, 0); // slot 5 is
+    assert_still_faulty(&rig, 4);
+    receive_copy(&rig, 1, 9, 1, 0); // nobody asked for that
+    assert_still_faulty(&rig, 4);
+    receive_copy(&rig, 1, 4, 2, 0);
+    assert_int_equal(rig.view.faulty_first, 0);
+    receive_copy(&rig, 1, 4, 2, 0); // once more
+    assert_int_equal(rig.view.length, 7);
+    paxos_rig_fini(&rig);
+}
+
+static void a_copy_that_breaks_off_into_another_log_is_dropped(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    start_damaged(&rig, 6, 1u << 4 | 1u << 5);
+    wait_until_asked(&rig, 1);
+    receive_copy(&rig, 1, 3, 1, 0);
+    struct paxos_message message = paxos_rig_message(PAXOS_ENTRIES, 1, &rig);
+    message.log.from = 4;
+    message.log.from_chain = paxos_rig_chain(4, 70);
+    paxos_rig_fill(&rig, &message, 4, 1, 74);
+    paxos_rig_receive(&rig, &message);
+    assert_still_faulty(&rig, 4);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 2));
+    paxos_rig_fini(&rig);
+}
+
+static void a_copy_that_memory_cannot_hold_is_dropped(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    start_damaged(&rig, 25, ((1u << 25) - 1u) & ~((1u << 4) - 1u));
+    wait_until_asked(&rig, 1);
+    receive_copy(&rig, 1, 3, 21, 0);
+    assert_still_faulty(&rig, 4);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 2));
+    paxos_rig_fini(&rig);
+}
+
+static void a_copy_waits_until_there_is_room_for_the_whole_log(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    start_damaged(&rig, 17, 1u << 4); // of 16
+    wait_until_asked(&rig, 1);
+    receive_copy(&rig, 1, 3, 1, 0);
+    assert_still_faulty(&rig, 4);
+    receive_copy(&rig, 1, 3, 1, 4);
+    assert_still_faulty(&rig, 4);
+    paxos_rig_fini(&rig);
+    start_damaged(&rig, 14, 1u << 13); // half a ring behind what is decided here
+    receive_copy(&rig, 1, 12, 1, 13);
+    assert_still_faulty(&rig, 13);
+    paxos_rig_fini(&rig);
+}
+
+static void another_log_that_nobody_calls_decided_is_no_copy(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    start_damaged(&rig, 6, 1u << 4);
+    wait_until_asked(&rig, 1);
+    struct paxos_message message = paxos_rig_message(PAXOS_ENTRIES, 1, &rig);
+    message.log.from = 2;
+    message.log.from_chain = paxos_rig_chain(2, 1);
+    paxos_rig_fill(&rig, &message, 2, 2, 63);
+    paxos_rig_receive(&rig, &message);
+    assert_still_faulty(&rig, 4);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 2));
+    paxos_rig_fini(&rig);
+}
+
+static void a_copy_does_not_disturb_a_leaders_log_on_its_way(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    start_damaged(&rig, 6, 1u << 4);
+    wait_until_asked(&rig, 1);
+    struct paxos_ballot ballot = paxos_rig_ballot(3, 2);
+    prepare(&rig, ballot);
+    paxos_rig_persisted(&rig);
+    struct paxos_message sync = paxos_rig_sync(&rig, ballot, 6);
+    sync.entry_count = 2;
+    paxos_rig_receive(&rig, &sync);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 2));
+    receive_copy(&rig, 1, 3, 1, 0);
+    assert_still_faulty(&rig, 4);
+    struct paxos_message rest = paxos_rig_message(PAXOS_ENTRIES, 2, &rig);
+    rest.ballot = ballot;
+    rest.log.from = 2;
+    rest.log.from_chain = paxos_rig_chain(2, 1);
+    paxos_rig_fill(&rig, &rest, 2, 4, 3);
+    paxos_rig_receive(&rig, &rest);
+    assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_SYNC);
+    assert_int_equal(rig.view.length, 6);
+    paxos_rig_fini(&rig);
+}
+
+static void two_logs_that_are_both_called_decided_halt_it(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    start_damaged(&rig, 6, 1u << 4 | 1u << 5);
+    receive_copy(&rig, 2, 3, 1, 4);
+    paxos_rig_persisted(&rig);
+    assert_int_equal(rig.view.decided, 4);
+    struct paxos_message message = paxos_rig_message(PAXOS_ENTRIES, 1, &rig);
+    message.log.from = 4;
+    message.log.from_chain = paxos_rig_chain(4, 60);
+    message.log.decided = 5;
+    paxos_rig_fill(&rig, &message, 4, 1, 64);
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.effects.halt, PAXOS_HALT_DIVERGED);
+    paxos_rig_fini(&rig);
+}
+
+/* Slot 3 of seat 1's decided log is not what is known here: who is right? */
+static void make_doubt(struct paxos_rig *rig)
+{
+    start_damaged(rig, 6, 1u << 4);
+    wait_until_asked(rig, 1);
+    struct paxos_message message = paxos_rig_message(PAXOS_ENTRIES, 1, rig);
+    message.log.from = 3;
+    message.log.from_chain = paxos_rig_chain(3, 50);
+    message.log.decided = 5;
+    paxos_rig_fill(rig, &message, 3, 2, 53);
+    paxos_rig_receive(rig, &message);
+    assert_non_null(paxos_rig_sent_now(rig, PAXOS_FETCH, 2));
+}
+
+static void a_doubt_ends_where_the_logs_are_the_same(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    make_doubt(&rig);
+    receive_copy(&rig, 2, 0, 2, 2); // as far as they go, they are
+    assert_int_equal(rig.view.decided, 2);
+    receive_copy(&rig, 2, 2, 1, 4);
+    assert_int_equal(rig.view.decided, 3);
+    assert_still_faulty(&rig, 4);
+    receive_copy(&rig, 2, 3, 1, 4);
+    assert_int_equal(rig.view.faulty_first, 0);
+    assert_int_equal(rig.view.decided, 4);
+    paxos_rig_fini(&rig);
+}
+
+static void who_has_nothing_to_compare_says_so(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    make_doubt(&rig);
+    struct paxos_message message = paxos_rig_message(PAXOS_ENTRIES, 2, &rig);
+    message.log.from = 1; // not what was asked for
+    paxos_rig_receive(&rig, &message);
+    assert_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 1));
+    message.log.from = 0;
+    paxos_rig_receive(&rig, &message);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 1));
+    paxos_rig_fini(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +585,15 @@ int main(void)
         cmocka_unit_test(who_lacks_it_too_says_so),
         cmocka_unit_test(a_proposer_counts_no_vote_of_it_and_a_leader_sends_it_its_log),
         cmocka_unit_test(a_node_that_is_behind_does_not_lead),
+        cmocka_unit_test(one_copy_at_a_time_is_taken_from_its_beginning),
+        cmocka_unit_test(a_copy_that_breaks_off_into_another_log_is_dropped),
+        cmocka_unit_test(a_copy_that_memory_cannot_hold_is_dropped),
+        cmocka_unit_test(a_copy_waits_until_there_is_room_for_the_whole_log),
+        cmocka_unit_test(another_log_that_nobody_calls_decided_is_no_copy),
+        cmocka_unit_test(a_copy_does_not_disturb_a_leaders_log_on_its_way),
+        cmocka_unit_test(two_logs_that_are_both_called_decided_halt_it),
+        cmocka_unit_test(a_doubt_ends_where_the_logs_are_the_same),
+        cmocka_unit_test(who_has_nothing_to_compare_says_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
