@@ -186,6 +186,25 @@ static void chains_hold_together(void **state)
     assert_refused(fixture);
 }
 
+static void repaired_entries_are_a_chain_of_their_own(void **state)
+{
+    struct fixture *fixture = *state;
+    struct paxos_persist repair = {.kind = PAXOS_PERSIST_REPAIR,
+                                   .first_slot = 2,
+                                   .entry_count = 3};
+    twin_repair(fixture->twin, &repair, &fixture->packed);
+    take(fixture);
+    uint8_t *middle = fixture->packed.data + RECORD_HEAD_BYTES + RECORD_ENTRY_BYTES;
+    middle[0] ^= 1; // its time
+    assert_refused(fixture);
+    middle[0] ^= 1;
+    fixture->record.persist.first_slot = fixture->state.length - 1; // past the end
+    assert_refused(fixture);
+    fixture->record.persist.decided = fixture->state.length + 1;
+    assert_refused(fixture);
+    assert_true(apply(fixture));
+}
+
 static void a_configuration_that_cannot_be_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -207,6 +226,7 @@ int main(void)
         TEST(slots_neither_leave_a_gap_nor_stay_behind),
         TEST(decided_slots_are_never_cut),
         TEST(chains_hold_together),
+        TEST(repaired_entries_are_a_chain_of_their_own),
         TEST(a_configuration_that_cannot_be_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

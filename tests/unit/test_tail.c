@@ -141,6 +141,58 @@ static void a_cut_below_what_is_held_begins_anew(void **state)
     tail_fini(&tail);
 }
 
+static void fill(struct tail *tail, cs_slot slot)
+{
+    const struct paxos_entry entry = {.slot = slot, .chain = {.high = 3, .low = slot}};
+    tail_fill(tail, &entry);
+}
+
+static void slots_repaired_later_come_into_their_places(void **state)
+{
+    (void)state;
+    struct tail tail;
+    tail_init(&tail, CAPACITY);
+    append(&tail, 2, 1);
+    append(&tail, 5, 1);
+    fill(&tail, 3);
+    fill(&tail, 1);
+    fill(&tail, 5); // it is there
+    assert_int_equal(tail.count, 4);
+    struct paxos_digest chain;
+    assert_true(tail_chain_of(&tail, 3, &chain));
+    assert_int_equal(chain.high, 3);
+    assert_true(tail_chain_of(&tail, 5, &chain));
+    assert_int_equal(chain.high, 1);
+    assert_false(tail_chain_of(&tail, 4, &chain));
+    tail_fini(&tail);
+}
+
+static void a_full_tail_takes_a_repaired_slot_for_its_oldest(void **state)
+{
+    (void)state;
+    struct tail tail;
+    tail_init(&tail, CAPACITY);
+    for (cs_slot slot = 5; slot <= 2 + CAPACITY + 3; slot++) {
+        if (slot != 8) {
+            append(&tail, slot, 1);
+        }
+    }
+    assert_int_equal(tail.count, CAPACITY);
+    fill(&tail, 4); // older than all that is kept
+    struct paxos_digest chain;
+    assert_false(tail_chain_of(&tail, 4, &chain));
+    fill(&tail, 8);
+    assert_int_equal(tail.count, CAPACITY);
+    assert_int_equal(tail.base, 5);
+    assert_true(tail_chain_of(&tail, 8, &chain));
+    fill(&tail, 5); // the base now
+    assert_int_equal(tail.count, CAPACITY);
+    tail_cut(&tail, 3);
+    fill(&tail, 3); // nothing is known there any more
+    assert_int_equal(tail.count, 0);
+    tail_fini(&tail);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +201,8 @@ int main(void)
         cmocka_unit_test(undecided_slots_must_all_be_in),
         cmocka_unit_test(a_replaced_suffix_is_forgotten),
         cmocka_unit_test(a_cut_below_what_is_held_begins_anew),
+        cmocka_unit_test(slots_repaired_later_come_into_their_places),
+        cmocka_unit_test(a_full_tail_takes_a_repaired_slot_for_its_oldest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -408,7 +408,35 @@ static void a_note_keeps_the_watermarks_without_the_superblock(void **state)
 
 /* ---- reads that fail --------------------------------------------------------------- */
 
-enum shape { SOUND, ONE_BLOCK, ONE_HEADER, TORN_END, ONLY_LAST_WORDS, SHAPES };
+enum shape {
+    SOUND,
+    ONE_BLOCK,
+    ONE_HEADER,
+    TORN_END,
+    ONLY_LAST_WORDS,
+    LARGE,        // one segment, read in several pieces
+    LARGE_ROTTEN, // ... whose first pieces do not hash
+    SHAPES
+};
+
+enum { LARGE_BYTES = 4 * 1024 * 1024, LARGE_BLOCKS = 200, LARGE_ROTTEN_PAGES = 300 };
+
+static struct log_fixture *new_large_log(void)
+{
+    void *state = NULL;
+    assert_int_equal(log_fixture_set_up(&state), 0);
+    struct log_fixture *fixture = state;
+    fixture->settings.segment_bytes = LARGE_BYTES;
+    fixture->settings.ready_segments = 1;
+    log_fixture_open(fixture);
+    for (int i = 0; i < LARGE_BLOCKS; i++) {
+        twin_decide(fixture->twin, fixture->twin->length);
+        log_fixture_append(fixture, 2, 4500);
+    }
+    log_fixture_promise(fixture);
+    wal_close(&fixture->wal);
+    return fixture;
+}
 
 static void spoil_as(struct log_fixture *fixture, enum shape shape)
 {
@@ -423,12 +451,15 @@ static void spoil_as(struct log_fixture *fixture, enum shape shape)
             }
         }
     }
+    for (uint64_t page = 1; shape == LARGE_ROTTEN && page < LARGE_ROTTEN_PAGES; page++) {
+        spoil(fixture, 0, page);
+    }
 }
 
 /* The read, or opening of a file, after `calls` others fails. False: there is none. */
 static bool fail_one_call(enum shape shape, enum sim_disk_call call, uint64_t calls)
 {
-    struct log_fixture *fixture = new_log();
+    struct log_fixture *fixture = shape >= LARGE ? new_large_log() : new_log();
     spoil_as(fixture, shape);
     sim_disk_fail_next(fixture->disk, call, calls, EIO);
     enum wal_status status = log_fixture_try_open(fixture);
@@ -457,7 +488,7 @@ static void a_call_that_fails_while_opening_loses_nothing(void **state)
             while (fail_one_call((enum shape)shape, CALLS[i], calls)) {
                 calls++;
             }
-            assert_true(calls > 3);
+            assert_true(calls >= 3);
         }
     }
 }

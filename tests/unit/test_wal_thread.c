@@ -396,6 +396,26 @@ static void damage_met_by_a_read_is_told_and_commits_go_on(void **state)
     receive_durable(fixture);
 }
 
+static void a_read_that_fails_is_told_and_can_be_tried_again(void **state)
+{
+    struct fixture *fixture = *state;
+    start(fixture);
+    append(fixture, 1, 2000);
+    receive_durable(fixture);
+    fail_disk(fixture, SIM_DISK_READ, EIO);
+    wal_thread_read(fixture->thread, 1, 1, 5, UINT64_MAX, 7);
+    const struct wal_completion *completion = receive(fixture);
+    assert_int_equal(completion->kind, WAL_COMPLETION_SLICE);
+    assert_int_equal(completion->cookie, 7);
+    assert_int_equal(completion->status, WAL_DAMAGED);
+    assert_true(completion->sentence[0] != '\0');
+    wal_thread_read(fixture->thread, 1, 1, 5, UINT64_MAX, 8);
+    completion = receive(fixture);
+    assert_int_equal(completion->status, WAL_OK);
+    assert_int_equal(completion->slice.entry_count, 1);
+    wal_slice_fini(&fixture->completion.slice);
+}
+
 static void a_failed_sync_is_the_last_word(void **state)
 {
     struct fixture *fixture = *state;
@@ -605,6 +625,7 @@ int main(void)
         TEST(a_burst_larger_than_a_block_is_split_between_records),
         TEST(slices_come_back_with_their_cookies),
         TEST(damage_met_by_a_read_is_told_and_commits_go_on),
+        TEST(a_read_that_fails_is_told_and_can_be_tried_again),
         TEST(a_failed_sync_is_the_last_word),
         TEST(a_slow_sync_is_told_while_it_is_in_flight),
         TEST(a_full_disk_is_told_and_commits_wait_for_room),
