@@ -107,9 +107,6 @@ void proposer_step_down(struct paxos_core *core,
                         struct paxos_ballot because,
                         uint32_t kind)
 {
-    if (core->role != PAXOS_PREPARING && core->role != PAXOS_LEADER) {
-        return;
-    }
     core_trace(core, kind, core_seat_of(core, because), because, core->log.decided);
     core->role = PAXOS_FOLLOWER;
     core->staging.is_active = false;

@@ -30,13 +30,10 @@ enter_stream(struct paxos_core *core, struct paxos_ballot ballot, uint64_t strea
                core->log.length);
 }
 
-/* The staged log reaches S_b and hashes to what the leader says. */
-static bool is_staging_complete(const struct paxos_core *core)
+/* The staged log, which reaches S_b, hashes to what the leader says. */
+static bool is_staging_right(const struct paxos_core *core)
 {
     const struct staging *staging = &core->staging;
-    if (staging_end(staging) < staging->sync_length) {
-        return false;
-    }
     if (staging->sync_length < core->log.base) {
         return true; // covered by the decided prefix, compared at `from`
     }
@@ -52,10 +49,10 @@ static void flip_or_fetch(struct paxos_core *core)
         fetch_rest(core);
         return;
     }
-    bool is_complete = is_staging_complete(core) || MUTANT_IS(1);
+    bool is_right = MUTANT_IS(1) || is_staging_right(core);
     bool is_refused =
         BUGGIFY(core->settings.buggify, FLIP_REFUSED) && core_draw(core, 4) == 0;
-    if (!is_complete || is_refused || !core_flip(core, staging->ballot)) {
+    if (!is_right || is_refused || !core_flip(core, staging->ballot)) {
         staging->is_active = false;
         acceptor_ask_prepare(core, core_seat_of(core, core->promised));
         return;

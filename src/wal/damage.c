@@ -258,12 +258,9 @@ static bool try_block(struct scan *scan, uint64_t at)
     return false;
 }
 
-/* Also notes from where on the segment holds only zeros. */
+/* Of the segment that is open. Also notes from where on it holds only zeros. */
 static enum wal_status search_segment(struct scan *scan, uint64_t first, bool *found)
 {
-    if (!segment_reader_open(&scan->reader, scan->number)) {
-        return scan_say_unreadable(scan, first);
-    }
     for (uint64_t at = first; scan_is_inside(scan, at, BLOCK_ALIGN_BYTES);
          at += BLOCK_ALIGN_BYTES) {
         const uint8_t *page = segment_reader_at(&scan->reader, at, BLOCK_ALIGN_BYTES);
