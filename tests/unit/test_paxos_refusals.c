@@ -183,6 +183,8 @@ static void ballot_of_another_seat_counts_from_that_seat_only(void **state)
     message.from = 2;
     message.from_incarnation = paxos_rig_incarnation(2);
     receive_and_ignore(&rig, &message);
+    message.ballot.node = 77; // nobody's
+    receive_and_ignore(&rig, &message);
     paxos_rig_fini(&rig);
 }
 
@@ -283,6 +285,139 @@ static void sync_after_another_past_asks_for_another(void **state)
     paxos_rig_receive(&rig, &message);
     assert_non_null(paxos_rig_sent_now(&rig, PAXOS_PREPARE_REQUEST, LEADER));
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
+    paxos_rig_fini(&rig);
+}
+
+static void empty_answer_under_the_ballot_moves_nothing(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
+    paxos_rig_promise(&rig, ballot);
+    struct paxos_message message = paxos_rig_sync(&rig, ballot, 4);
+    message.entry_count = 2;
+    paxos_rig_receive(&rig, &message);
+    struct paxos_message empty = paxos_rig_message(PAXOS_ENTRIES, LEADER, &rig);
+    empty.ballot = ballot;
+    empty.log.from = 2;
+    empty.log.from_chain = paxos_rig_chain(2, 1);
+    receive_and_ignore(&rig, &empty);
+    paxos_rig_fini(&rig);
+}
+
+static void sync_from_another_place_is_staged_anew(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_follow(&rig, paxos_rig_ballot(1, LEADER), 3);
+    struct paxos_ballot ballot = paxos_rig_ballot(2, LEADER);
+    paxos_rig_promise(&rig, ballot);
+    struct paxos_message message = paxos_rig_sync(&rig, ballot, 6);
+    message.entry_count = 4;
+    paxos_rig_receive(&rig, &message);
+    message.accept_sync.stream = 2;
+    message.accept_sync.from = 2;
+    message.accept_sync.from_chain = paxos_rig_chain(2, 1);
+    paxos_rig_fill(&rig, &message, 2, 1, 3);
+    paxos_rig_receive(&rig, &message);
+    const struct paxos_message *fetch = paxos_rig_sent_now(&rig, PAXOS_FETCH, LEADER);
+    assert_non_null(fetch);
+    assert_int_equal(fetch->fetch.first, 4);
+    paxos_rig_fini(&rig);
+}
+
+/* ---- elections ---- */
+
+static struct paxos_message reply_of(struct paxos_rig *rig, uint32_t seat)
+{
+    struct paxos_message message = paxos_rig_message(PAXOS_HEARTBEAT_REPLY, seat, rig);
+    message.heartbeat_reply.round = rig->core->election.round;
+    return message;
+}
+
+static void ballot_of_another_epoch_is_not_followed(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_message message = reply_of(&rig, 1);
+    message.heartbeat_reply.my_ballot = paxos_rig_ballot(9, 1);
+    message.heartbeat_reply.my_ballot.epoch = 2;
+    paxos_rig_receive(&rig, &message);
+    paxos_rig_wait(&rig, 100);
+    assert_int_equal(rig.core->election.leader.round, 0);
+    paxos_rig_fini(&rig);
+}
+
+static void chain_of_an_empty_log_is_not_compared(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_message message = reply_of(&rig, 1);
+    message.heartbeat_reply.decided_chain = paxos_rig_chain(1, 1);
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.effects.halt, PAXOS_HALT_NONE);
+    paxos_rig_fini(&rig);
+}
+
+static void when_rounds_are_used_up_nobody_is_elected(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_init(&rig, 0, 3);
+    rig.recovered.promised = paxos_rig_ballot(UINT32_MAX, 1);
+    paxos_rig_start(&rig);
+    paxos_rig_open_gate(&rig);
+    proposer_take_over(rig.core);
+    assert_int_equal(paxos_view_of(rig.core).role, PAXOS_FOLLOWER);
+    assert_int_equal(paxos_view_of(rig.core).promised.round, UINT32_MAX);
+    paxos_rig_fini(&rig);
+}
+
+static void prepare_waits_until_its_own_promise_is_durable(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_take_over(&rig);
+    struct paxos_message message = paxos_rig_message(PAXOS_PREPARE_REQUEST, 1, &rig);
+    receive_and_ignore(&rig, &message);
+    paxos_rig_persisted(&rig);
+    paxos_rig_receive(&rig, &message);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_PREPARE, 1));
+    paxos_rig_fini(&rig);
+}
+
+static void nack_of_a_smaller_promise_ends_nobody(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_lead(&rig);
+    struct paxos_message message = paxos_rig_message(PAXOS_NACK, 1, &rig);
+    message.ballot = rig.view.promised;
+    message.nack.promised = paxos_rig_ballot(0, 1);
+    receive_and_ignore(&rig, &message);
+    assert_int_equal(rig.view.role, PAXOS_LEADER);
+    paxos_rig_fini(&rig);
+}
+
+static void promise_of_more_than_a_leader_ever_had_begins_at_what_is_decided(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    paxos_rig_lead(&rig);
+    struct paxos_message message = paxos_rig_promise_from(&rig, 2);
+    message.promise.accepted = rig.view.promised;
+    message.promise.length = 5;
+    paxos_rig_receive(&rig, &message);
+    const struct paxos_message *sync = paxos_rig_sent_now(&rig, PAXOS_ACCEPT_SYNC, 2);
+    assert_non_null(sync);
+    assert_int_equal(sync->accept_sync.from, 0);
     paxos_rig_fini(&rig);
 }
 
@@ -476,6 +611,15 @@ int main(void)
         cmocka_unit_test(sync_of_an_older_stream_does_not_touch_what_is_staged),
         cmocka_unit_test(sync_that_differs_under_one_ballot_asks_for_another),
         cmocka_unit_test(sync_after_another_past_asks_for_another),
+        cmocka_unit_test(empty_answer_under_the_ballot_moves_nothing),
+        cmocka_unit_test(sync_from_another_place_is_staged_anew),
+        cmocka_unit_test(ballot_of_another_epoch_is_not_followed),
+        cmocka_unit_test(chain_of_an_empty_log_is_not_compared),
+        cmocka_unit_test(when_rounds_are_used_up_nobody_is_elected),
+        cmocka_unit_test(prepare_waits_until_its_own_promise_is_durable),
+        cmocka_unit_test(nack_of_a_smaller_promise_ends_nobody),
+        cmocka_unit_test(
+            promise_of_more_than_a_leader_ever_had_begins_at_what_is_decided),
         cmocka_unit_test(ack_of_what_was_never_sent_does_not_count),
         cmocka_unit_test(promise_that_knows_of_more_decided_ends_a_leader),
         cmocka_unit_test(best_log_that_ends_before_what_is_decided_ends_a_proposer),

@@ -92,6 +92,10 @@ static void undecided_slots_must_all_be_in(void **state)
     assert_int_equal(choose(&tail, 16, 2, 10000).base, 15);
     assert_false(choose(&tail, 15, 2, 10000).is_possible);
     assert_false(choose(&tail, 0, 2, 10000).is_possible);
+    const struct tail_wish narrow = {.decided = 20, .entries_max = 5};
+    struct choice choice = {0};
+    assert_false(tail_choose_base(&tail, &narrow, &choice.base, &choice.chain));
+    assert_false(choose(&tail, 26, 2, 10000).is_possible); // it is not there
     tail_fini(&tail);
     tail = tail_of(CAPACITY);
     assert_true(choose(&tail, 0, 2, 10000).is_possible);

@@ -26,6 +26,7 @@ enum { PATH_BYTES = 512, ERROR_BYTES = 512, NFS_TYPE = 0x6969 };
 
 enum call {
     NO_CALL,
+    MKDIR,
     OPEN,
     OPENAT,
     CLOSE,
@@ -39,10 +40,14 @@ enum call {
     OPENAT_FILE // opens a file instead
 };
 
-/* `call` answers -1 with `error`, or `result` if that is not 0; `times` times, then never. */
+/*
+ * `call` answers -1 with `error`, or `result` if that is not 0; `times` times, then never.
+ * The first `skips` are left alone.
+ */
 static struct {
     enum call call;
     int error;
+    int skips;
     int times;
     long result;
 } plan;
@@ -50,6 +55,10 @@ static struct {
 static bool is_planned(enum call call)
 {
     if (plan.call != call || plan.times == 0) {
+        return false;
+    }
+    if (plan.skips > 0) {
+        plan.skips--;
         return false;
     }
     plan.times--;
@@ -62,6 +71,7 @@ static void fail_once(enum call call, int error)
     plan.call = call;
     plan.error = error;
     plan.times = 1;
+    plan.skips = 0;
     plan.result = 0;
 }
 
@@ -73,6 +83,11 @@ static long planned_result(void)
 int open(const char *path, int flags, ...)
 {
     return is_planned(OPEN) ? -1 : (int)syscall(SYS_openat, AT_FDCWD, path, flags, 0600);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+    return is_planned(MKDIR) ? -1 : (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
 }
 
 int openat(int directory, const char *path, int flags, ...)
@@ -196,6 +211,7 @@ static void each_failure_of_opening_is_one_sentence(void **state)
         int result;
         const char *words;
     } ROWS[] = {
+        {MKDIR, EACCES, -EACCES, "cannot be made"},
         {OPEN, EMFILE, -EMFILE, "cannot be opened"},
         {LOCK, ENOLCK, -ENOLCK, "cannot be locked"},
         {STATFS, EIO, -EIO, "cannot be looked at"},
@@ -235,6 +251,18 @@ static void parent_that_cannot_be_read_is_its_owners(void **state)
     fail_once(FSYNC, EACCES);
     assert_int_equal(open_at(fixture), 0);
     assert_int_equal(plan.times, 0);
+    files_close_directory(&fixture->files);
+    fail_once(OPEN, EACCES);
+    plan.skips = 1; // the directory itself
+    assert_int_equal(open_at(fixture), 0);
+    assert_int_equal(plan.times, 0);
+}
+
+static void errors_without_a_name_have_words_too(void **state)
+{
+    (void)state;
+    assert_non_null(strstr(files_words_of(9999).text, "9999"));
+    assert_string_equal(files_words_of(EIO).text, "Input/output error");
 }
 
 static void full_disk_is_left_to_the_log_to_find(void **state)
@@ -370,6 +398,7 @@ int main(void)
         TEST(each_failure_of_opening_is_one_sentence),
         TEST(sentence_that_does_not_fit_is_cut),
         TEST(parent_that_cannot_be_read_is_its_owners),
+        TEST(errors_without_a_name_have_words_too),
         TEST(full_disk_is_left_to_the_log_to_find),
         TEST(without_direct_io_the_page_cache_is_used),
         TEST(a_path_may_end_with_slashes),
