@@ -349,7 +349,7 @@ cov: ## line and branch coverage; fails under 98 / 95 % of src/paxos, src/wire, 
 	@tests/tools/each.sh $(COV_FUZZ)
 	@$(MAKE) --no-print-directory VARIANT=cov scenarios
 	@$(MAKE) --no-print-directory VARIANT=cov SEEDS=$(COV_SEEDS) sim
-	@$(GCOVR) --object-directory build/cov --json build/cov/all.json
+	@$(GCOVR) --object-directory build/cov --filter src/ --json build/cov/all.json
 	@$(GCOVR) --add-tracefile build/cov/all.json --html-details build/cov/index.html \
 	    --print-summary
 	@for folder in $(COVERED); do echo "$$folder"; $(GCOVR) \

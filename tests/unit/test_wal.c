@@ -317,6 +317,63 @@ static void a_disk_that_does_not_read_is_no_damage(void **state)
     assert_int_equal(wal_read(fixture->wal, 2, 2, 10, UINT64_MAX, &slice), WAL_DAMAGED);
 }
 
+static void a_window_that_one_large_block_needed_is_given_back(void **state)
+{
+    struct log_fixture *fixture = *state;
+    fixture->settings.segment_bytes = 4 * 1024 * 1024;
+    fixture->settings.ready_segments = 1;
+    log_fixture_open(fixture);
+    log_fixture_append(fixture, 1, WAL_READ_IDLE_BYTES + 100);
+    log_fixture_append(fixture, 1, 10);
+    for (int i = 0; i < 2; i++) {
+        struct wal_slice slice = {0};
+        assert_int_equal(wal_read(fixture->wal, 1, 2, 9, UINT64_MAX, &slice), WAL_OK);
+        assert_int_equal(slice.entry_count, 2);
+        wal_slice_fini(&slice);
+        assert_true(fixture->wal->reader.capacity_bytes <= WAL_READ_IDLE_BYTES);
+    }
+}
+
+/* The write after `calls` others says `error` while a directory is made. */
+static enum wal_status
+open_with_failing_write(uint64_t calls, int error, bool *has_failed)
+{
+    void *state = NULL;
+    assert_int_equal(log_fixture_set_up(&state), 0);
+    struct log_fixture *fixture = state;
+    sim_disk_fail_next(fixture->disk, SIM_DISK_WRITE, calls, error);
+    enum wal_status status = log_fixture_try_open(fixture);
+    *has_failed = sim_disk_has_failed(fixture->disk);
+    assert_int_equal(log_fixture_tear_down(&state), 0);
+    return status;
+}
+
+static void a_used_up_quota_is_a_full_disk(void **state)
+{
+    (void)state;
+    bool has_failed = true;
+    uint64_t full_count = 0;
+    for (uint64_t calls = 0; has_failed; calls++) {
+        enum wal_status full = open_with_failing_write(calls, ENOSPC, &has_failed);
+        enum wal_status quota = open_with_failing_write(calls, EDQUOT, &has_failed);
+        assert_int_equal(full, quota);
+        full_count += full == WAL_FULL;
+    }
+    assert_true(full_count > 0);
+}
+
+static void what_cannot_be_made_durable_is_not_promised_over(void **state)
+{
+    struct log_fixture *fixture = *state;
+    fixture->settings.durability = WAL_INTERVAL;
+    log_fixture_open(fixture);
+    log_fixture_append(fixture, 1, 100);
+    sim_disk_fail_next(fixture->disk, SIM_DISK_SYNC, 0, EIO);
+    twin_promise(fixture->twin, &fixture->records);
+    assert_int_equal(log_fixture_try_commit(fixture), WAL_FAILED);
+    assert_true(sim_disk_has_failed(fixture->disk));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -339,6 +396,9 @@ int main(void)
         TEST(a_failed_sync_is_not_tried_again),
         TEST(damage_found_when_reading_ends_the_slice),
         TEST(a_disk_that_does_not_read_is_no_damage),
+        TEST(a_window_that_one_large_block_needed_is_given_back),
+        TEST(a_used_up_quota_is_a_full_disk),
+        TEST(what_cannot_be_made_durable_is_not_promised_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
