@@ -238,8 +238,11 @@ static void judge_stranger(struct monitor *monitor)
     if (monitor->step->event->type != PAXOS_EVENT_MESSAGE || monitor->message != NULL) {
         return;
     }
+    // A tick comes with each event: it may take over, and finish phase 1.
     bool is_quiet = effects->persist.kind == PAXOS_PERSIST_NONE ||
-                    spec_election_takes_over(monitor); // a tick comes with each event
+                    spec_election_takes_over(monitor) ||
+                    (effects->persist.kind == PAXOS_PERSIST_SYNC &&
+                     monitor->view.role == PAXOS_PREPARING);
     EXPECT(monitor, RULE_G1,
            is_quiet && !effects->serve.wanted &&
                effects->decided == monitor->view.decided,
