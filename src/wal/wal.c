@@ -139,10 +139,6 @@ static int open_ready(struct wal *wal, const char *name, struct wal_segment *nex
     segment_pack_header(page, &header);
     int64_t written =
         files->write_through(files->context, next->handle, page, SEGMENT_HEADER_BYTES, 0);
-    if (MUTANT_IS(160)) {
-        written =
-            files->write_at(files->context, next->handle, page, SEGMENT_HEADER_BYTES, 0);
-    }
     if (written < 0) {
         return (int)-written;
     }

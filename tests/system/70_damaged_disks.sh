@@ -115,7 +115,8 @@ mv "$newest" "$work/newest"
 cp -a "$work/old" "$newest"
 ends 1
 is "a restored directory: exit code" 65 $rc
-like "a restored directory: it has gone back in time" 'gone back in time' "$out"
+# Within three seconds of the kill it may be taken for a second process on a copy: as true.
+like "a restored directory: it has gone back in time" 'gone back in time|two processes run' "$out"
 rm -rf "$newest"
 mv "$work/newest" "$newest"
 
