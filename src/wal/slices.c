@@ -190,7 +190,6 @@ static void lose(struct wal *wal, cs_slot slot)
 /* ---- slices ------------------------------------------------------------------------ */
 
 struct limits {
-    cs_slot first;
     cs_slot last;
     uint32_t max_entries;
     uint64_t max_bytes;
@@ -303,8 +302,7 @@ enum wal_status wal_read(struct wal *wal,
     CHECK(max_entries > 0);
     *out_slice = (struct wal_slice){0};
     max_entries = BUGGIFY(wal->settings.buggify, READ_ONE) ? 1 : max_entries;
-    struct limits limits = {.first = first,
-                            .last = last,
+    struct limits limits = {.last = last,
                             .max_entries = max_entries,
                             .max_bytes = max_bytes};
     limits.last = last < wal->state.length ? last : wal->state.length;

@@ -47,6 +47,11 @@ void monitor_begin(struct monitor *monitor,
     monitor->config = recovered->config;
     monitor->points = 0;
     monitor->tally.lives++;
+    monitor->is_aside = view->faulty_first != 0;
+    if (monitor->is_aside) {
+        monitor->is_known = false; // the next life begins without a past
+        return;
+    }
     spec_log_begin(monitor, recovered);
     spec_identity_begin(monitor, recovered);
     spec_election_begin(monitor);
@@ -57,10 +62,6 @@ void monitor_begin(struct monitor *monitor,
     monitor->asked = (struct paxos_ballot){0};
     monitor->view = *view;
     monitor->is_known = true;
-    monitor->is_aside = view->faulty_first != 0;
-    if (monitor->is_aside) {
-        return;
-    }
     EXPECT(monitor, RULE_I4,
            ballot_equal(view->promised, recovered->promised) &&
                ballot_equal(view->accepted, recovered->accepted),
@@ -110,10 +111,10 @@ bool monitor_judge(struct monitor *monitor, const struct monitor_step *step)
     if (monitor->finding.is_found) {
         return false;
     }
-    CHECK(monitor->is_known);
     if (monitor->is_aside) {
         return true;
     }
+    CHECK(monitor->is_known);
     monitor->step = step;
     monitor->round_before = monitor->leading.round_sent;
     monitor->drawn_before = monitor->election.my_ballot;
