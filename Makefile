@@ -75,9 +75,10 @@ TEST_OBJECTS     := $(call objects,tests/unit/test_*.c tests/crash/test_*.c)
 LOAD_OBJECTS     := $(call objects,loadtest/*.c)
 FUZZ_OBJECTS     := $(call objects,tests/fuzz/*.c)
 CHAOS_OBJECTS    := $(call objects,tests/chaos/*.c)
+EXPLORE_OBJECTS  := $(call objects,tests/models/*.c)
 OBJECTS := $(sort $(SRC_OBJECTS) $(MAIN_OBJECT) $(SIM_OBJECTS) $(SCENARIO_OBJECTS) \
     $(MONITOR_OBJECTS) $(SUPPORT_OBJECTS) $(LINCHECK_MAIN) $(TEST_OBJECTS) $(LOAD_OBJECTS) \
-    $(FUZZ_OBJECTS) $(CHAOS_OBJECTS))
+    $(FUZZ_OBJECTS) $(CHAOS_OBJECTS) $(EXPLORE_OBJECTS))
 
 # Files with coverage marks or buggify points (base/marks.h, base/buggify.h), once more with
 # these alive: of the simulator only. Linked before the archive, which then gives the rest.
@@ -114,7 +115,7 @@ C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest, \
 .SUFFIXES:
 .PHONY: FORCE help all programs deps deps-check run demo test scenarios scenarios-rewrite \
     sim lincheck mutants mutants-quick monitor-mutants fuzz fuzz-corpus fuzz-mutants fuzz-merge \
-    system chaos load bench asan asan-system tsan tsan-system cov fmt reformat layers purity tidy \
+    system chaos models models-full load bench asan asan-system tsan tsan-system cov fmt reformat layers purity tidy \
     lint clang-tidy cppcheck check clean install
 
 help: ## this list
@@ -158,10 +159,11 @@ $(LIBRARY) $(SUPPORT):
 $(B)/consens: $(MAIN_OBJECT) $(LIBRARY)
 $(B)/sim: $(PROBED_OBJECTS) $(SIM_OBJECTS) $(SUPPORT) $(LIBRARY)
 $(B)/scenarios: $(SCENARIO_OBJECTS) $(SUPPORT) $(LIBRARY)
+$(B)/explore: $(EXPLORE_OBJECTS) $(LIBRARY)
 $(B)/monitor: $(B)/tests/monitor/main.o $(SUPPORT) $(LIBRARY)
 $(B)/lincheck: $(LINCHECK_MAIN) $(SUPPORT) $(LIBRARY)
 $(LOADTESTS): $(B)/loadtest-%: $(B)/loadtest/%.o $(LIBRARY)
-$(B)/consens $(B)/sim $(B)/scenarios $(B)/lincheck $(B)/monitor $(LOADTESTS):
+$(B)/consens $(B)/sim $(B)/scenarios $(B)/explore $(B)/lincheck $(B)/monitor $(LOADTESTS):
 	@echo "LINK $@"
 	@$(LINK) -o $@ $^ $(LIBS)
 
@@ -201,7 +203,7 @@ MUTANT_OBJECTS := $(MUTANT_SOURCES:%.c=$(M)/%.o)
 KILLER_OBJECTS := $(if $(filter sim,$(KILLER)),$(SIM_OBJECTS) $(filter-out \
         $(MUTANT_OBJECTS:$(M)/%=$(B)/probed/%),$(PROBED_OBJECTS))) \
     $(if $(filter scenarios,$(KILLER)),$(SCENARIO_OBJECTS)) \
-    $(filter %/$(KILLER).o,$(TEST_OBJECTS))
+    $(if $(filter explore,$(KILLER)),$(EXPLORE_OBJECTS)) $(filter %/$(KILLER).o,$(TEST_OBJECTS))
 FUZZ_MUTANTS   := $(FUZZ_TARGETS:$(B)/%=$(B)/mutant/$(MUTANT)/%)
 FUZZ_MUTANT_OBJECTS := $(MUTANT_SOURCES:%.c=$(B)/mutant/$(MUTANT)/%.o)
 $(FUZZ_MUTANT_OBJECTS): $(B)/mutant/$(MUTANT)/%.o: %.c $(B)/flags
@@ -264,6 +266,12 @@ scenarios-rewrite: $(SCENARIOS) ## write the transcripts anew; review them as a 
 sim: $(SIM) ## simulate: SEEDS=3000 of them, or SEED=17 alone, in full
 	@$(if $(SIM),,echo "no simulator"; exit 1)
 	@$(if $(SEED),$(SIM) --seed $(SEED),tests/tools/simulate.sh $(SIM) $(SEEDS) $(JOBS))
+
+models: ## Spin models of the rules, the real core explored, and the mutants of both
+	@tests/tools/models.sh check
+
+models-full: ## the larger models, within 8 GB and MODEL_TIMEOUT=600 s each
+	@tests/tools/models.sh full
 
 lincheck: $(LINCHECK) ## the checker of histories, checked: SEED=1, 1,000 bad and 10,000 good ones
 	@$(LINCHECK) --self-test $(or $(SEED),1)
