@@ -28,6 +28,14 @@ enum {
 
     LIMIT_REQUESTS_WAITING = 16384, // client requests inside one engine; past it 429
     LIMIT_REQUEST_BYTES_WAITING = 64 * 1024 * 1024, // their bytes; past it 429
+    LIMIT_CLIENT_REQUESTS_WAITING = 8192, // of one client of the ZeroMQ port: half of all
+    LIMIT_CLIENT_UNREAD_BYTES =
+        16 * 1024 * 1024, // of answers to one client; past it 429: it does not read
+    LIMIT_CLIENT_MESSAGE_BYTES = 4 * 1024 * 1024, // of one message of requests
+    LIMIT_CLIENT_ANSWER_BYTES = 4 * 1024 * 1024,  // of one answer to a batch
+    LIMIT_CLIENT_FRAME_BYTES = 8 * 1024 * 1024,   // past it the connection is closed
+    LIMIT_CLIENT_INBOX_MESSAGES = 1000, // of one client, before the engine reads them
+    LIMIT_CLIENT_QUEUE_MESSAGES = 10000, // answers that libzmq keeps for one client
     LIMIT_HTTP_THREADS = 4096,
     LIMIT_PEER_QUEUE_MESSAGES = 2000, // ZeroMQ high-water mark to and from one peer
     LIMIT_STEP_TRACE_BYTES = 1024 * 1024 * 1024, // of one life (CONSENS_TRACE)
@@ -37,5 +45,9 @@ _Static_assert(LIMIT_RING_ENTRIES >= 4 * LIMIT_WINDOW_ENTRIES,
                "paxos_settings.ring_entries");
 _Static_assert(LIMIT_WINDOW_BYTES >= 2 * LIMIT_ENTRY_BYTES, "two large values overlap");
 _Static_assert(LIMIT_MESSAGE_BYTES >= LIMIT_ENTRY_BYTES, "one entry fits one message");
+_Static_assert(LIMIT_CLIENT_QUEUE_MESSAGES > LIMIT_CLIENT_REQUESTS_WAITING,
+               "all that one client may wait for can be answered in one turn");
+_Static_assert(LIMIT_CLIENT_MESSAGE_BYTES >= 2 * LIMIT_COMMAND_BYTES,
+               "a large value can share a batch");
 
 #endif

@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { POLL_SET_MAX = 16 }; // hand-off, log, wake-up, and the sockets of seven members
+enum { POLL_SET_MAX = 16 }; // hand-off, client port, log, wake-up, and the sockets of seven members
 
 struct poll_set {
     struct pollfd descriptors[POLL_SET_MAX];

@@ -204,3 +204,10 @@ static void choose_directory(const struct settings_source *source,
                    data, settings->is_file_cluster ? "/" : "",
                    settings->is_file_cluster ? own->name : "");
 }
+
+const char *settings_durability_word(uint32_t durability)
+{
+    return durability == SETTINGS_INTERVAL ? "interval"
+           : durability == SETTINGS_NONE   ? "none"
+                                           : NULL;
+}

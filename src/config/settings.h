@@ -72,6 +72,9 @@ int settings_load(const struct settings_source *source,
                   char *out_error,
                   size_t error_bytes);
 
+/* "interval" or "none"; NULL: sync, of which nothing is said. */
+const char *settings_durability_word(uint32_t durability);
+
 /* ZPL text of every key with its value, for `config show`; settings_load() reads it
  * again to the same settings. Members that come from the environment are shown as
  * comments. */

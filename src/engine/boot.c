@@ -24,6 +24,7 @@ static void fill_core_settings(const struct engine *engine,
 static bool replay_all(struct engine *engine, struct boot_error *error);
 static bool
 open_peers(struct engine *engine, void *zmq_context, struct boot_error *error);
+static bool open_port(struct engine *engine, void *zmq_context, struct boot_error *error);
 
 static bool fail(struct boot_error *error, int exit_code, const char *text)
 {
@@ -173,6 +174,9 @@ bool boot_connect(struct engine *engine, void *zmq_context, struct boot_error *e
     if (engine->settings->node_count > 1 && !open_peers(engine, zmq_context, error)) {
         return false;
     }
+    if (!open_port(engine, zmq_context, error)) {
+        return false;
+    }
     engine->handoff = handoff_server_open(zmq_context);
     if (engine->handoff == NULL) {
         return fail(
@@ -297,6 +301,25 @@ static bool open_peers(struct engine *engine, void *zmq_context, struct boot_err
         peers_open(zmq_context, &peers_settings, error->text, error->text_bytes);
     error->exit_code = ENGINE_EXIT_PORT_BUSY;
     return engine->peers != NULL;
+}
+
+static bool open_port(struct engine *engine, void *zmq_context, struct boot_error *error)
+{
+    const struct settings *settings = engine->settings;
+    const struct settings_node *node = &settings->nodes[settings->node_index];
+    if (node->client[0] == '\0') {
+        return true;
+    }
+    struct port_settings port_settings = {
+        .endpoint = node->client,
+        .value_bytes_max = settings->limit_value_bytes,
+        .seat_names = engine->seat_names,
+        .seat_count = settings->node_count,
+        .durability = settings_durability_word(settings->log_durability),
+    };
+    engine->port = port_open(zmq_context, &port_settings, error->text, error->text_bytes);
+    error->exit_code = ENGINE_EXIT_PORT_BUSY;
+    return engine->port != NULL;
 }
 
 /* C8: an empty directory that meets members with a past. */

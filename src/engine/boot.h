@@ -13,6 +13,7 @@
 #include "engine/step_trace.h"
 #include "handoff/handoff.h"
 #include "peers/peers.h"
+#include "port/port.h"
 #include "wal/thread.h"
 
 #include <pthread.h>
@@ -31,6 +32,7 @@ struct engine_input {
     struct poll_set set;
     uint32_t log; // members of the set
     uint32_t handoff;
+    uint32_t port;
     uint32_t frames; // from other nodes; they and the monitors: not for a node alone
     uint32_t first_monitor; // each tells of one closed connection
     uint32_t monitor_count;
@@ -49,6 +51,7 @@ struct engine {
     struct step_trace *step_trace; // NULL: none (experiments)
     struct peers *peers;           // NULL: one node alone
     struct handoff_server *handoff;
+    struct port *port; // NULL: none is configured
     struct engine_input input; // filled in by the engine's thread
     int wake_fd;               // eventfd: engine_ask_stop()
     atomic_bool is_asked_to_stop;

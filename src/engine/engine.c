@@ -90,6 +90,7 @@ void engine_close(struct engine **engine_slot)
         wal_close(&engine->wal);
     }
     handoff_server_close(&engine->handoff);
+    port_close(&engine->port);
     peers_close(&engine->peers);
     replica_destroy(&engine->replica);
     step_trace_close(&engine->step_trace);
@@ -131,6 +132,11 @@ static void read_log(void *context,
 static void answer(void *context, uint64_t client, const struct reply *reply)
 {
     struct engine *engine = context;
+    if (port_is_client(client)) {
+        port_answer(engine->port, client, reply);
+        poll_set_ask(&engine->input.set, engine->input.port);
+        return;
+    }
     handoff_answer(engine->handoff, client, reply);
     poll_set_ask(&engine->input.set, engine->input.handoff);
 }
@@ -303,6 +309,24 @@ static void drain_requests(struct engine *engine)
     poll_set_ask(&engine->input.set, engine->input.handoff);
 }
 
+static void
+take_client_request(void *context, uint64_t client, const struct request *request)
+{
+    struct engine *engine = context;
+    replica_take_request(engine->replica, client, request, clock_now_ms());
+}
+
+static void drain_port(struct engine *engine)
+{
+    struct port_taker taker = {.context = engine, .take = take_client_request};
+    for (int i = 0; i < DRAIN_MAX; i++) {
+        if (!port_receive(engine->port, &taker)) {
+            return;
+        }
+    }
+    poll_set_ask(&engine->input.set, engine->input.port);
+}
+
 static bool has_lost_peers(const struct engine_input *input)
 {
     for (uint32_t i = 0; i < input->monitor_count; i++) {
@@ -332,6 +356,9 @@ static void take_in(struct engine *engine)
     }
     if (poll_set_is_ready(&input->set, input->handoff)) {
         drain_requests(engine);
+    }
+    if (engine->port != NULL && poll_set_is_ready(&input->set, input->port)) {
+        drain_port(engine);
     }
 }
 
@@ -392,6 +419,9 @@ static void listen_to_all(struct engine *engine)
     input->log = poll_set_add_socket(&input->set, wal_thread_socket(engine->wal_thread));
     input->handoff =
         poll_set_add_socket(&input->set, handoff_server_socket(engine->handoff));
+    if (engine->port != NULL) {
+        input->port = poll_set_add_socket(&input->set, port_socket(engine->port));
+    }
     if (engine->peers == NULL) {
         return;
     }

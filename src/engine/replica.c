@@ -193,9 +193,15 @@ void replica_on_slice(struct replica *replica,
     }
 }
 
-static void
-take_request(struct replica *replica, uint64_t client, const struct request *request)
+void replica_take_request(struct replica *replica,
+                          uint64_t client,
+                          const struct request *request,
+                          uint64_t now_ms)
 {
+    replica->now_ms = now_ms;
+    if (replica->halt != PAXOS_HALT_NONE) {
+        return; // as above
+    }
     switch ((enum request_kind)request->kind) {
     case REQUEST_WRITE:
         writes_add(replica, client, request);
@@ -230,7 +236,7 @@ void replica_on_request(struct replica *replica,
         answers_refuse(replica, client, request.ticket, CS_MALFORMED);
         return;
     }
-    take_request(replica, client, &request);
+    replica_take_request(replica, client, &request, now_ms);
     if (BUGGIFY(replica->settings.core.buggify, FLUSH_EARLY)) {
         replica_flush(replica, now_ms);
     }

@@ -118,6 +118,11 @@ void replica_on_request(struct replica *replica,
                         uint64_t client,
                         struct cs_view bytes,
                         uint64_t now_ms);
+/* One that is decoded; a write's command is bytes of command_pack(). */
+void replica_take_request(struct replica *replica,
+                          uint64_t client,
+                          const struct request *request,
+                          uint64_t now_ms);
 void replica_on_peer_lost(struct replica *replica, uint32_t seat, uint64_t now_ms);
 void replica_on_room(struct replica *replica, bool has_room);
 void replica_on_disk_slow(struct replica *replica, uint64_t sync_us, uint64_t now_ms);

@@ -23,7 +23,6 @@ static bool refuse_unanswered(struct exchange *exchange, uint32_t kind);
 static bool refuse_from_reply(struct exchange *exchange, const struct reply *reply);
 static bool refuse_precondition(struct exchange *exchange, const struct reply *reply);
 static bool is_from_state(enum cs_status status);
-static const char *durability_word(uint32_t durability);
 
 bool serve_route(struct exchange *exchange)
 {
@@ -50,11 +49,11 @@ void serve_label(struct exchange *exchange, const struct reply *reply)
     const struct settings *settings = exchange->worker->shared->settings;
     struct answer *answer = &exchange->answer;
     answer->node = settings->nodes[settings->node_index].name;
-    answer->durability = durability_word(settings->log_durability);
+    answer->durability = settings_durability_word(settings->log_durability);
     if (reply == NULL) {
         return;
     }
-    answer->durability = durability_word(reply->durability);
+    answer->durability = settings_durability_word(reply->durability);
     answer->leader = reply->leader_seat < settings->node_count
                          ? settings->nodes[reply->leader_seat].name
                          : NULL;
@@ -288,11 +287,4 @@ static bool is_from_state(enum cs_status status)
 {
     return status == CS_OK || status == CS_CREATED || status == CS_UPDATED ||
            status == CS_DELETED || status == CS_NOT_FOUND || status == CS_PRECONDITION;
-}
-
-static const char *durability_word(uint32_t durability)
-{
-    return durability == SETTINGS_INTERVAL ? "interval"
-           : durability == SETTINGS_NONE   ? "none"
-                                           : NULL;
 }

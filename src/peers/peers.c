@@ -1,5 +1,6 @@
 #include "peers/peers.h"
 
+#include "base/bind_error.h"
 #include "base/check.h"
 
 #include <errno.h>
@@ -165,33 +166,6 @@ static void say_cannot_open(char *out_error, size_t error_bytes)
         zmq_strerror(zmq_errno()));
 }
 
-static void say_cannot_bind(const char *endpoint, char *out_error, size_t error_bytes)
-{
-    int error = zmq_errno();
-    if (error == EADDRINUSE) {
-        (void)snprintf(
-            out_error, error_bytes,
-            "the peer address %s is in use: another process listens there, perhaps "
-            "this node itself. Stop it, or give this node another peer address",
-            endpoint);
-    } else if (error == EADDRNOTAVAIL || error == ENODEV) {
-        (void)snprintf(
-            out_error, error_bytes,
-            "the peer address %s is not an address of this machine. Correct it, or "
-            "let peer name a local address and advertise the public one",
-            endpoint);
-    } else if (error == EACCES) {
-        (void)snprintf(
-            out_error, error_bytes,
-            "no permission to listen on the peer address %s: ports below 1024 are "
-            "for root. Choose a higher one",
-            endpoint);
-    } else {
-        (void)snprintf(out_error, error_bytes, "cannot listen on the peer address %s: %s",
-                       endpoint, zmq_strerror(error));
-    }
-}
-
 /*
  * TCP finds dead connections, not ZeroMQ's heartbeats: with these libzmq 4.3.4 aborts the
  * process when one is due, or was received, on a connection that broke while its queue was
@@ -225,7 +199,7 @@ static bool open_router(struct peers *peers, char *out_error, size_t error_bytes
     set_option(peers->router, ZMQ_SNDHWM, 1); // nothing is ever sent this way
     set_option(peers->router, ZMQ_BACKLOG, LISTEN_BACKLOG);
     if (zmq_bind(peers->router, endpoint) != 0) {
-        say_cannot_bind(endpoint, out_error, error_bytes);
+        bind_error_say("peer", endpoint, zmq_errno(), out_error, error_bytes);
         return false;
     }
     return true;

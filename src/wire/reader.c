@@ -7,6 +7,7 @@
  *   c4 c5 c6          bin with a length of 1 2 4 bytes
  *   a0..bf d9 da db   str with a length of 5 bits, 1 2 4 bytes: lenient only
  *   90..9f dc dd      array with a count of 4 bits, 2 4 bytes
+ *   80..8f de df      map, likewise
  *
  * Valid iff the form is one that is asked for, it and what it announces lie inside the
  * bytes, the value is within the caller's bounds and, for a strict reader, no shorter
@@ -23,6 +24,7 @@ static uint64_t take_number(struct reader *reader, size_t width);
 static uint64_t take_minimal(struct reader *reader, size_t width, uint64_t min);
 static uint64_t take_signed(struct reader *reader, size_t width);
 static uint64_t take_length(struct reader *reader, uint8_t first);
+static uint64_t take_count(struct reader *reader, uint8_t small, uint8_t large);
 
 struct reader reader_over(struct cs_view bytes, bool is_strict)
 {
@@ -93,26 +95,31 @@ struct cs_view reader_take_bytes(struct reader *reader, size_t max_bytes)
 
 uint32_t reader_take_array(struct reader *reader, uint32_t min, uint32_t max)
 {
-    uint8_t first = 0;
-    uint64_t count = 0;
-    if (!take_first(reader, &first)) {
-        return 0;
-    }
-    if (first >= 0x90 && first <= 0x9f) {
-        count = first & 0x0fU;
-    } else if (first == 0xdc) {
-        count = take_minimal(reader, 2, 16);
-    } else if (first == 0xdd) {
-        count = take_minimal(reader, 4, 0x10000);
-    } else {
-        (void)fail(reader);
-    }
+    uint64_t count = take_count(reader, 0x90, 0xdc);
     // A count of four billion in five bytes ends here: each element needs a byte.
     size_t left = MUTANT_IS(206) ? SIZE_MAX : bytes_left(reader);
     if (count < min || count > max || count > left) {
         (void)fail(reader);
     }
     return reader->has_failed ? 0 : (uint32_t)count;
+}
+
+uint32_t reader_take_map(struct reader *reader, uint32_t max)
+{
+    uint64_t count = take_count(reader, 0x80, 0xde);
+    if (count > max || count > bytes_left(reader) / 2) {
+        (void)fail(reader);
+    }
+    return reader->has_failed ? 0 : (uint32_t)count;
+}
+
+bool reader_is_at_array(const struct reader *reader)
+{
+    if (reader->has_failed || bytes_left(reader) == 0) {
+        return false;
+    }
+    uint8_t first = reader->bytes.data[reader->at];
+    return (first & 0xf0U) == 0x90 || first == 0xdc || first == 0xdd;
 }
 
 struct cs_view reader_since(const struct reader *reader, size_t from)
@@ -199,4 +206,20 @@ static uint64_t take_length(struct reader *reader, uint8_t first)
     default:
         return is_str ? first & 0x1fU : fail(reader);
     }
+}
+
+/* The count of an array or map: small | count, or `large` and 2 bytes, or the next and 4. */
+static uint64_t take_count(struct reader *reader, uint8_t small, uint8_t large)
+{
+    uint8_t first = 0;
+    if (!take_first(reader, &first)) {
+        return 0;
+    }
+    if ((first & 0xf0U) == small) {
+        return first & 0x0fU;
+    }
+    if (first == large) {
+        return take_minimal(reader, 2, 16);
+    }
+    return first == large + 1 ? take_minimal(reader, 4, 0x10000) : fail(reader);
 }

@@ -33,6 +33,10 @@ bool reader_take_bool(struct reader *reader);
 struct cs_view reader_take_bytes(struct reader *reader, size_t max_bytes);
 /* Array header with min..max elements; each needs at least one byte of what remains. */
 uint32_t reader_take_array(struct reader *reader, uint32_t min, uint32_t max);
+/* Map header with at most max pairs; each needs at least two bytes of what remains. */
+uint32_t reader_take_map(struct reader *reader, uint32_t max);
+/* Whether an array comes next; nothing is taken. */
+bool reader_is_at_array(const struct reader *reader);
 /* The bytes consumed since `from` (a value of reader->at). */
 struct cs_view reader_since(const struct reader *reader, size_t from);
 /* True iff nothing failed and nothing is left. */
