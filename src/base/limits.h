@@ -34,7 +34,7 @@ enum {
     LIMIT_CLIENT_MESSAGE_BYTES = 4 * 1024 * 1024, // of one message of requests
     LIMIT_CLIENT_ANSWER_BYTES = 4 * 1024 * 1024,  // of one answer to a batch
     LIMIT_CLIENT_FRAME_BYTES = 8 * 1024 * 1024,   // past it the connection is closed
-    LIMIT_CLIENT_INBOX_MESSAGES = 1000, // of one client, before the engine reads them
+    LIMIT_CLIENT_INBOX_MESSAGES = 1000,  // of one client, before the engine reads them
     LIMIT_CLIENT_QUEUE_MESSAGES = 10000, // answers that libzmq keeps for one client
     LIMIT_HTTP_THREADS = 4096,
     LIMIT_PEER_QUEUE_MESSAGES = 2000, // ZeroMQ high-water mark to and from one peer

@@ -17,7 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { POLL_SET_MAX = 16 }; // hand-off, client port, log, wake-up, and the sockets of seven members
+// Hand-off, client port, log, wake-up, and the sockets of seven members.
+enum { POLL_SET_MAX = 16 };
 
 struct poll_set {
     struct pollfd descriptors[POLL_SET_MAX];

@@ -51,7 +51,7 @@ struct engine {
     struct step_trace *step_trace; // NULL: none (experiments)
     struct peers *peers;           // NULL: one node alone
     struct handoff_server *handoff;
-    struct port *port; // NULL: none is configured
+    struct port *port;         // NULL: none is configured
     struct engine_input input; // filled in by the engine's thread
     int wake_fd;               // eventfd: engine_ask_stop()
     atomic_bool is_asked_to_stop;

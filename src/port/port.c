@@ -280,8 +280,8 @@ static const char *find_overload(struct port *port, const struct client *client)
         return port->sentence;
     }
     if (client_unread_bytes(client) > LIMIT_CLIENT_UNREAD_BYTES) {
-        return "this client has not read the answers it was sent; read them before asking "
-               "more";
+        return "this client has not read the answers it was sent; read them before "
+               "asking more";
     }
     return NULL;
 }
