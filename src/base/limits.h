@@ -36,6 +36,10 @@ enum {
     LIMIT_CLIENT_FRAME_BYTES = 8 * 1024 * 1024,   // past it the connection is closed
     LIMIT_CLIENT_INBOX_MESSAGES = 1000,  // of one client, before the engine reads them
     LIMIT_CLIENT_QUEUE_MESSAGES = 10000, // answers that libzmq keeps for one client
+    LIMIT_SESSIONS =
+        16384, // kept by the state machine; past it the one unused longest goes
+    LIMIT_SESSION_RESULTS = 16, // answers kept of each: as many writes may be under way
+    LIMIT_SESSION_IDLE_MS = 3600 * 1000, // PAXOS 2.14, in log time
     LIMIT_HTTP_THREADS = 4096,
     LIMIT_PEER_QUEUE_MESSAGES = 2000, // ZeroMQ high-water mark to and from one peer
     LIMIT_STEP_TRACE_BYTES = 1024 * 1024 * 1024, // of one life (CONSENS_TRACE)

@@ -77,6 +77,8 @@ void writes_finish(struct replica *replica,
         .item_revision = result->item_revision,
         .created_revision = result->created_revision,
         .version = result->version,
+        .session = result->session,
+        .is_replay = result->is_replay,
     };
     answers_finish(replica, waiter, &reply);
 }
@@ -96,7 +98,8 @@ static enum cs_status refusal_of(const struct replica *replica,
     if (replica->is_stopping) {
         return CS_STOPPING;
     }
-    if (!replica->has_room && (command->operation == COMMAND_PUT || MUTANT_IS(126))) {
+    if (!replica->has_room &&
+        (command->operation != COMMAND_DELETE || MUTANT_IS(126))) {
         return CS_DISK_FULL;
     }
     bool is_refused =

@@ -7,7 +7,7 @@
  *
  * Digest: H is XXH3-128, all integers are 8 bytes little endian, "," joins bytes.
  *   item   H(key bytes, value bytes, created, modified, version, H(key), H(value))
- *   state  H(sum of items mod 2^128 (high, low), revision, item count)
+ *   state  H(sum of items mod 2^128 (high, low), revision, item count, sum of sessions)
  * The sum depends neither on order nor on how the state came about, and costs two items a
  * write.
  */
@@ -16,6 +16,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "base/mutant.h"
+#include "kv/sessions.h"
 
 #include <bsd/sys/tree.h>
 #include <stdlib.h>
@@ -40,6 +41,7 @@ struct kv {
     uint64_t item_count;
     uint64_t bytes;
     struct cs_digest item_sum;
+    struct sessions sessions;
 };
 
 enum {
@@ -76,6 +78,7 @@ struct kv *kv_new(void)
     struct kv *kv = calloc(1, sizeof(*kv));
     CHECK(kv != NULL); // no memory: nothing sensible is left to do
     RB_INIT(&kv->tree);
+    sessions_init(&kv->sessions);
     return kv;
 }
 
@@ -87,16 +90,14 @@ void kv_destroy(struct kv **kv)
     while (!RB_EMPTY(&(*kv)->tree)) {
         remove_item(*kv, RB_ROOT(&(*kv)->tree));
     }
+    sessions_fini(&(*kv)->sessions);
     free(*kv);
     *kv = NULL;
 }
 
-void kv_apply(struct kv *kv,
-              const struct command *command,
-              uint64_t time_ms,
-              struct kv_result *out_result)
+static void
+write_key(struct kv *kv, const struct command *command, struct kv_result *out_result)
 {
-    (void)time_ms; // nothing in this state depends on time
     struct item *item = find(kv, command->key);
     enum cs_status status = CS_PRECONDITION;
     kv->revision += MUTANT_IS(197) && !holds(command, item) ? 1 : 0;
@@ -125,6 +126,48 @@ void kv_apply(struct kv *kv,
     out_result->item_revision = item == NULL ? 0 : item->modified_revision;
     out_result->created_revision = item == NULL ? 0 : item->created_revision;
     out_result->version = item == NULL ? 0 : item->version;
+}
+
+/* Deduplicated here, at apply, never when it is proposed (PAXOS 1.2, 2.13). */
+static void write_in_session(struct kv *kv,
+                             const struct command *command,
+                             uint64_t time_ms,
+                             struct kv_result *out_result)
+{
+    switch (sessions_meet(&kv->sessions, command, time_ms, out_result)) {
+    case SESSION_NEW_WRITE:
+        write_key(kv, command, out_result);
+        sessions_keep(&kv->sessions, command, out_result);
+        return;
+    case SESSION_REPLAY:
+        out_result->is_replay = true;
+        return;
+    case SESSION_STALE:
+        out_result->status = CS_SESSION_STALE;
+        break;
+    case SESSION_EXPIRED:
+        out_result->status = CS_SESSION_EXPIRED;
+        break;
+    }
+    out_result->revision = kv->revision;
+}
+
+void kv_apply(struct kv *kv,
+              const struct command *command,
+              uint64_t time_ms,
+              struct kv_result *out_result)
+{
+    *out_result = (struct kv_result){0};
+    sessions_expire(&kv->sessions, time_ms);
+    if (command->operation == COMMAND_OPEN_SESSION) {
+        out_result->status = CS_OK;
+        out_result->revision = kv->revision;
+        out_result->session = sessions_open(&kv->sessions, time_ms);
+    } else if (command->session != 0) {
+        write_in_session(kv, command, time_ms, out_result);
+    } else {
+        write_key(kv, command, out_result);
+    }
 }
 
 enum cs_status kv_get(const struct kv *kv, struct cs_view key, struct kv_item *out_item)
@@ -158,6 +201,11 @@ uint64_t kv_item_count(const struct kv *kv)
     return kv->item_count;
 }
 
+uint64_t kv_session_count(const struct kv *kv)
+{
+    return kv->sessions.count;
+}
+
 uint64_t kv_bytes(const struct kv *kv)
 {
     return kv->bytes;
@@ -165,8 +213,9 @@ uint64_t kv_bytes(const struct kv *kv)
 
 struct cs_digest kv_digest(const struct kv *kv)
 {
+    struct cs_digest sessions = sessions_digest(&kv->sessions);
     const uint64_t words[] = {kv->item_sum.high, kv->item_sum.low, kv->revision,
-                              kv->item_count};
+                              kv->item_count,    sessions.high,    sessions.low};
     return digest_of_words(words, sizeof(words) / sizeof(words[0]));
 }
 

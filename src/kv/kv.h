@@ -31,11 +31,14 @@ struct kv_item {
 };
 
 struct kv_result {
-    enum cs_status status;  // CREATED, UPDATED, DELETED, NOT_FOUND, PRECONDITION
+    enum cs_status status;  // CREATED, UPDATED, DELETED, NOT_FOUND, PRECONDITION,
+                            // SESSION_EXPIRED, SESSION_STALE; OK: a session was opened
     uint64_t revision;      // global, after the command
     uint64_t item_revision; // key's modified revision after it; 0: absent
     uint64_t created_revision;
     uint64_t version;
+    uint64_t session; // that was opened
+    bool is_replay;   // the answer that this write of its session got the first time
 };
 
 struct kv *kv_new(void);
@@ -43,7 +46,8 @@ void kv_destroy(struct kv **kv);
 
 /*
  * `time_ms` is the entry's log time. Any decoded command is legal. The condition comes
- * first: DELETE of a missing key is NOT_FOUND only if its condition holds.
+ * first: DELETE of a missing key is NOT_FOUND only if its condition holds. A write of a
+ * session that was applied before changes nothing and has its first result (PAXOS 2.13).
  */
 void kv_apply(struct kv *kv,
               const struct command *command,
@@ -59,6 +63,7 @@ kv_next(const struct kv *kv, struct cs_view after, struct kv_item *out_item);
 
 uint64_t kv_revision(const struct kv *kv);
 uint64_t kv_item_count(const struct kv *kv);
+uint64_t kv_session_count(const struct kv *kv);
 uint64_t kv_bytes(const struct kv *kv); // keys, values and their bookkeeping
 struct cs_digest kv_digest(const struct kv *kv);
 

@@ -34,6 +34,7 @@ static const struct op ops[] = {
     {"get", REQUEST_GET, 0, true, false},
     {"delete", REQUEST_WRITE, COMMAND_DELETE, true, false},
     {"head", REQUEST_HEAD, 0, true, false},
+    {"session", REQUEST_WRITE, COMMAND_OPEN_SESSION, false, false},
     {"status", REQUEST_STATUS, 0, false, false},
 };
 
@@ -140,12 +141,12 @@ static bool take_request(struct reader *reader,
     }
     const struct op *op = take_op(reader);
     if (op == NULL) {
-        return fail(out_reason, "op is one of put, get, head, delete, status");
+        return fail(out_reason, "op is one of put, get, head, delete, session, status");
     }
     uint32_t subject_fields = (uint32_t)op->has_key + (uint32_t)op->has_value;
     if (fields != 2 + subject_fields && fields != 3 + subject_fields) {
         return fail(out_reason, "a request is [id, \"put\", key, value], "
-                                "[id, \"get\" | \"head\" | \"delete\", key] or "
+                                "[id, \"get\" | \"head\" | \"delete\", key], "
                                 "[id, \"status\"], and a map of options may follow");
     }
     take_subject(reader, op, value_bytes_max, out);
@@ -240,6 +241,18 @@ static void take_if_revision(struct reader *reader, struct client_request *out)
     set_condition(reader, out, COMMAND_IF_REVISION);
 }
 
+/* [session, sequence, acknowledged] */
+static void take_session(struct reader *reader, struct client_request *out)
+{
+    struct command *command = &out->command;
+    (void)reader_take_array(reader, 3, 3);
+    command->session = reader_take_u64(reader, UINT64_MAX);
+    command->sequence = reader_take_u64(reader, UINT64_MAX);
+    command->acknowledged = reader_take_u64(reader, UINT64_MAX);
+    reader->has_failed = reader->has_failed || command->session == 0 ||
+                         command->acknowledged >= command->sequence;
+}
+
 static void take_unless_revision(struct reader *reader, struct client_request *out)
 {
     out->unless_revision = reader_take_u64(reader, UINT64_MAX);
@@ -280,6 +293,9 @@ static const struct option options[] = {
      "if_exists is true, and the only condition, of put and delete"},
     {"if_revision", WRITE_ONLY, take_if_revision,
      "if_revision is an unsigned integer, and the only condition, of put and delete"},
+    {"session", WRITE_ONLY, take_session,
+     "session is [session, sequence, acknowledged] of put and delete, with a session "
+     "that was opened and acknowledged below sequence"},
     {"unless_revision", READ_ONLY, take_unless_revision,
      "unless_revision is an unsigned integer, of get and head"},
     {"consistency", READ_ONLY, take_consistency,
@@ -293,7 +309,8 @@ enum { OPTION_COUNT = sizeof options / sizeof *options };
 
 static bool may_have(const struct option *option, const struct client_request *out)
 {
-    bool is_write = out->request.kind == REQUEST_WRITE;
+    bool is_write = out->request.kind == REQUEST_WRITE &&
+                    out->command.operation != COMMAND_OPEN_SESSION;
     bool is_read = out->request.kind == REQUEST_GET || out->request.kind == REQUEST_HEAD;
     return option->only == 0 || (option->only == WRITE_ONLY ? is_write : is_read);
 }
@@ -314,8 +331,8 @@ static const char *take_option(struct reader *reader, struct client_request *out
         }
     }
     reader->has_failed = true;
-    return "an option is not one of if_absent, if_exists, if_revision, unless_revision, "
-           "consistency, min_revision, timeout_ms";
+    return "an option is not one of if_absent, if_exists, if_revision, session, "
+           "unless_revision, consistency, min_revision, timeout_ms";
 }
 
 /* NULL, or why they are refused. */
@@ -385,6 +402,7 @@ static void put_info(msgpack_packer *packer, const struct client_answer *answer)
     bool has_leader = is_error && answer->leader != NULL;
     bool has_limit = is_error && answer->limit > 0;
     size_t count = (is_error ? 3U : 0U) + (has_leader ? 1U : 0U) + (has_limit ? 2U : 0U) +
+                   (reply->session != 0 ? 1U : 0U) + (reply->is_replay ? 1U : 0U) +
                    (answer->is_local ? 1U : 0U) + (answer->durability != NULL ? 1U : 0U);
     if (count == 0) {
         (void)msgpack_pack_nil(packer);
@@ -400,6 +418,13 @@ static void put_info(msgpack_packer *packer, const struct client_answer *answer)
     }
     if (has_leader) {
         put_text(packer, "leader", view_of(answer->leader, strlen(answer->leader)));
+    }
+    if (reply->session != 0) {
+        put_number(packer, "session", reply->session);
+    }
+    if (reply->is_replay) {
+        put_word(packer, "replay");
+        (void)msgpack_pack_true(packer);
     }
     if (answer->is_local) {
         put_number(packer, "lag_ms", reply->lag_ms);

@@ -2,6 +2,8 @@
  * command.c - commands and batches as bytes.
  *
  *   command  95 operation key value condition condition_revision
+ *          | 98 operation key value condition condition_revision session sequence
+ *            acknowledged
  *   element  94 origin_seat origin_boot request_id command
  *   batch    dd count(4, big endian) element...               always this five-byte head
  *
@@ -21,11 +23,12 @@
 
 enum {
     COMMAND_FIELDS = 5,
+    SESSION_FIELDS = 3,
     ELEMENT_FIELDS = 4,
     BATCH_HEAD_FORM = 0xdd, // array with a count of four bytes
     BATCH_HEAD_BYTES = 5,
     ELEMENT_HEAD_BYTES_MAX = 1 + 1 + 9 + 9, // array, seat, boot, request_id
-    COMMAND_OVERHEAD_BYTES_MAX = 1 + 1 + 3 + 5 + 1 + 9,
+    COMMAND_OVERHEAD_BYTES_MAX = 1 + 1 + 3 + 5 + 1 + 9 + 3 * 9,
 };
 
 _Static_assert(PAXOS_MEMBERS_MAX <= 128, "a seat packs into one byte");
@@ -42,23 +45,38 @@ void command_pack(struct cs_buffer *out, const struct command *command)
 {
     CHECK(is_valid(command));
     msgpack_packer packer = writer_over(out);
-    writer_put_array(&packer, COMMAND_FIELDS);
+    bool has_session = command->session != 0;
+    writer_put_array(&packer, COMMAND_FIELDS + (has_session ? SESSION_FIELDS : 0));
     writer_put_u64(&packer, command->operation);
     writer_put_bytes(&packer, command->key);
     writer_put_bytes(&packer, command->value);
     writer_put_u64(&packer, command->condition);
     writer_put_u64(&packer, command->condition_revision);
+    if (has_session) {
+        writer_put_u64(&packer, command->session);
+        writer_put_u64(&packer, command->sequence);
+        writer_put_u64(&packer, command->acknowledged);
+    }
 }
 
 bool command_unpack(struct reader *reader, struct command *out_command)
 {
-    (void)reader_take_array(reader, COMMAND_FIELDS, COMMAND_FIELDS);
+    uint32_t fields =
+        reader_take_array(reader, COMMAND_FIELDS, COMMAND_FIELDS + SESSION_FIELDS);
+    *out_command = (struct command){0};
     out_command->operation = (uint32_t)reader_take_u64(reader, UINT32_MAX);
     out_command->key = reader_take_bytes(reader, LIMIT_KEY_BYTES);
     out_command->value = reader_take_bytes(reader, LIMIT_VALUE_BYTES);
     out_command->condition = (uint32_t)reader_take_u64(reader, UINT32_MAX);
     out_command->condition_revision = reader_take_u64(reader, UINT64_MAX);
-    if (!is_valid(out_command)) {
+    if (fields > COMMAND_FIELDS) {
+        out_command->session = reader_take_u64(reader, UINT64_MAX);
+        out_command->sequence = reader_take_u64(reader, UINT64_MAX);
+        out_command->acknowledged = reader_take_u64(reader, UINT64_MAX);
+    }
+    bool has_session = out_command->session != 0;
+    bool has_fields = fields == COMMAND_FIELDS + (has_session ? SESSION_FIELDS : 0U);
+    if (!has_fields || !is_valid(out_command)) {
         reader->has_failed = true;
     }
     return !reader->has_failed;
@@ -137,12 +155,26 @@ bool batch_take(struct reader *reader,
     return command_unpack(reader, out_command);
 }
 
+static bool has_valid_session(const struct command *command)
+{
+    if (command->session == 0) {
+        return command->sequence == 0 && command->acknowledged == 0;
+    }
+    return command->acknowledged < command->sequence;
+}
+
 static bool is_valid(const struct command *command)
 {
+    if (command->operation == COMMAND_OPEN_SESSION) {
+        return command->key.bytes == 0 && command->value.bytes == 0 &&
+               command->condition == COMMAND_ALWAYS && command->session == 0 &&
+               command->sequence == 0 && command->acknowledged == 0;
+    }
     bool is_put = command->operation == COMMAND_PUT;
     return (is_put || command->operation == COMMAND_DELETE) &&
            command->condition < COMMAND_CONDITIONS &&
            (command->key.bytes >= 1 || MUTANT_IS(149)) &&
            command->key.bytes <= LIMIT_KEY_BYTES &&
-           command->value.bytes <= (is_put || MUTANT_IS(211) ? LIMIT_VALUE_BYTES : 0);
+           command->value.bytes <= (is_put || MUTANT_IS(211) ? LIMIT_VALUE_BYTES : 0) &&
+           has_valid_session(command);
 }

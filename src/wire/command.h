@@ -2,6 +2,8 @@
  * command.h - what clients ask to be written, as bytes in the log.
  *
  * command  = [operation, key, value, condition, condition_revision]
+ *          | [operation, key, value, condition, condition_revision,
+ *             session, sequence, acknowledged]
  * element  = [origin_seat, origin_boot, request_id, command]
  * batch    = [element, ...]                          the payload of one slot
  *
@@ -19,7 +21,11 @@
 
 #include <stdbool.h>
 
-enum command_operation { COMMAND_PUT = 1, COMMAND_DELETE = 2 };
+enum command_operation {
+    COMMAND_PUT = 1,
+    COMMAND_DELETE = 2,
+    COMMAND_OPEN_SESSION = 3, // no key, value, condition
+};
 
 enum command_condition {
     COMMAND_ALWAYS = 0,
@@ -35,6 +41,10 @@ struct command {
     uint64_t condition_revision;
     struct cs_view key;   // 1..LIMIT_KEY_BYTES
     struct cs_view value; // 0..LIMIT_VALUE_BYTES; empty unless PUT
+    uint64_t session;     // 0: none (PAXOS 2.13)
+    uint64_t sequence;    // of the session's writes, from 1; a retry has the same
+    uint64_t
+        acknowledged; // < sequence: answers up to this one will not be asked for again
 };
 
 struct command_origin {

@@ -4,8 +4,8 @@
  *   request  96 ticket kind consistency min_revision timeout_ms subject
  *            subject: WRITE one command (command.c); STATUS, READY an empty bin;
  *                     GET, HEAD a key of 1..LIMIT_KEY_BYTES
- *   reply    9a ticket status revision item_revision created_revision version leader_seat
- *            lag_ms durability value
+ *   reply    9c ticket status revision item_revision created_revision version leader_seat
+ *            lag_ms durability session is_replay value
  *
  * Valid iff each field has its shortest form and is within its range, and nothing
  * follows. The command of a WRITE is decoded here once, so that nothing unreadable can
@@ -20,7 +20,7 @@
 
 #include <consens/paxos.h>
 
-enum { REQUEST_FIELDS = 6, REPLY_FIELDS = 10 };
+enum { REQUEST_FIELDS = 6, REPLY_FIELDS = 12 };
 
 static void take_subject(struct reader *reader, struct request *request);
 
@@ -71,6 +71,8 @@ void reply_pack(struct cs_buffer *out, const struct reply *reply)
     writer_put_u64(&packer, reply->leader_seat);
     writer_put_u64(&packer, reply->lag_ms);
     writer_put_u64(&packer, reply->durability);
+    writer_put_u64(&packer, reply->session);
+    writer_put_u64(&packer, reply->is_replay ? 1 : 0);
     writer_put_bytes(&packer, reply->value);
 }
 
@@ -88,6 +90,8 @@ bool reply_unpack(struct cs_view bytes, struct reply *out_reply)
     reply.leader_seat = (uint32_t)reader_take_u64(&reader, PAXOS_MEMBERS_MAX);
     reply.lag_ms = reader_take_u64(&reader, UINT64_MAX);
     reply.durability = (uint32_t)reader_take_u64(&reader, UINT32_MAX);
+    reply.session = reader_take_u64(&reader, UINT64_MAX);
+    reply.is_replay = reader_take_u64(&reader, 1) != 0;
     reply.value = reader_take_bytes(&reader, LIMIT_VALUE_BYTES);
     *out_reply = reply;
     return reader_end(&reader);

@@ -3,7 +3,7 @@
  *
  * request = [ticket, kind, consistency, min_revision, timeout_ms, command|key]
  * reply   = [ticket, status, revision, item_revision, created_revision, version,
- *            leader_seat, lag_ms, durability, value]
+ *            leader_seat, lag_ms, durability, session, is_replay, value]
  *
  * Thread: any.
  */
@@ -48,6 +48,8 @@ struct reply {
     uint32_t leader_seat; // PAXOS_MEMBERS_MAX: none known
     uint64_t lag_ms;      // since the leader was last heard; local reads carry it
     uint32_t durability;  // enum settings_durability
+    uint64_t session;     // that was opened
+    bool is_replay;       // the answer that this write of its session got the first time
     struct cs_view value; // GET: bytes; errors: a sentence (may be empty); STATUS: JSON
 };
 

@@ -30,12 +30,24 @@ static void assert_commands_equal(const struct command *left, const struct comma
     assert_true(left->condition_revision == right->condition_revision);
     assert_views_equal(left->key, right->key);
     assert_views_equal(left->value, right->value);
+    assert_true(left->session == right->session);
+    assert_true(left->sequence == right->sequence);
+    assert_true(left->acknowledged == right->acknowledged);
 }
 
 /* A legal command over bytes that live as long as `pool`, which has 300. */
 static struct command draw_command(uint64_t *seed, const uint8_t *pool)
 {
-    struct command command = {.operation = COMMAND_DELETE};
+    struct command command = {.operation = COMMAND_OPEN_SESSION};
+    if (draw(seed) % 8 == 0) {
+        return command;
+    }
+    command.operation = COMMAND_DELETE;
+    if (draw(seed) % 3 == 0) {
+        command.session = 1 + draw(seed) % 1000;
+        command.acknowledged = draw_any_width(seed) / 2;
+        command.sequence = command.acknowledged + 1 + draw(seed) % 20;
+    }
     if (draw(seed) % 3 != 0) {
         command.operation = COMMAND_PUT;
         command.value = view_of(pool + 40, draw(seed) % 260);
@@ -98,6 +110,13 @@ static void command_has_the_bytes_of_its_table(void **state)
     command_pack(&bytes, &command);
     assert_views_equal(view_of_buffer(&bytes),
                        TEXT("\x95\x01\xc4\x01k\xc4\x02va\x03\xcd\x01\x2c"));
+    command.session = 7;
+    command.sequence = 9;
+    command.acknowledged = 8;
+    bytes.bytes = 0;
+    command_pack(&bytes, &command);
+    assert_views_equal(view_of_buffer(&bytes),
+                       TEXT("\x98\x01\xc4\x01k\xc4\x02va\x03\xcd\x01\x2c\x07\x09\x08"));
     buffer_fini(&bytes);
 }
 
@@ -105,19 +124,23 @@ static void command_unpack_refuses_each_broken_rule(void **state)
 {
     (void)state;
     const struct cs_view rows[] = {
-        TEXT("\x95\x00\xc4\x01k\xc4\x01v\x00\x00"),     // operation 0
-        TEXT("\x95\x03\xc4\x01k\xc4\x01v\x00\x00"),     // operation 3
-        TEXT("\x95\x01\xc4\x00\xc4\x01v\x00\x00"),      // empty key
-        TEXT("\x95\x02\xc4\x01k\xc4\x01v\x00\x00"),     // a DELETE with a value
-        TEXT("\x95\x01\xc4\x01k\xc4\x01v\x04\x00"),     // condition 4
-        TEXT("\x94\x01\xc4\x01k\xc4\x01v\x00"),         // four fields
-        TEXT("\x96\x01\xc4\x01k\xc4\x01v\x00\x00\x00"), // six fields
-        TEXT("\x95\x01\xa1k\xc4\x01v\x00\x00"),         // key as str
-        TEXT("\x95\x01\xc4\x01k\xa1v\x00\x00"),         // value as str
-        TEXT("\x95\xcc\x01\xc4\x01k\xc4\x01v\x00\x00"), // long form
-        TEXT("\x95\x01\xc4\x01k\xc4\x01v\x00\xff"),     // revision -1
-        TEXT("\x95\x01\xc4\x01k\xc4\x01v\x00"),         // cut off
-        TEXT("\x85\x01\xc4\x01k\xc4\x01v\x00\x00"),     // a map
+        TEXT("\x95\x00\xc4\x01k\xc4\x01v\x00\x00"),             // operation 0
+        TEXT("\x95\x03\xc4\x01k\xc4\x01v\x00\x00"),             // a session with a key
+        TEXT("\x95\x04\xc4\x01k\xc4\x01v\x00\x00"),             // operation 4
+        TEXT("\x98\x01\xc4\x01k\xc4\x01v\x00\x00\x00\x01\x00"), // session 0
+        TEXT("\x98\x01\xc4\x01k\xc4\x01v\x00\x00\x01\x01\x01"), // acknowledged itself
+        TEXT("\x96\x01\xc4\x01k\xc4\x01v\x00\x00\x01"),         // half a session
+        TEXT("\x95\x01\xc4\x00\xc4\x01v\x00\x00"),              // empty key
+        TEXT("\x95\x02\xc4\x01k\xc4\x01v\x00\x00"),             // a DELETE with a value
+        TEXT("\x95\x01\xc4\x01k\xc4\x01v\x04\x00"),             // condition 4
+        TEXT("\x94\x01\xc4\x01k\xc4\x01v\x00"),                 // four fields
+        TEXT("\x96\x01\xc4\x01k\xc4\x01v\x00\x00\x00"),         // six fields
+        TEXT("\x95\x01\xa1k\xc4\x01v\x00\x00"),                 // key as str
+        TEXT("\x95\x01\xc4\x01k\xa1v\x00\x00"),                 // value as str
+        TEXT("\x95\xcc\x01\xc4\x01k\xc4\x01v\x00\x00"),         // long form
+        TEXT("\x95\x01\xc4\x01k\xc4\x01v\x00\xff"),             // revision -1
+        TEXT("\x95\x01\xc4\x01k\xc4\x01v\x00"),                 // cut off
+        TEXT("\x85\x01\xc4\x01k\xc4\x01v\x00\x00"),             // a map
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct command command;
@@ -396,7 +419,10 @@ static void largest_command_fits_a_batch_of_its_own(void **state)
                               .condition = COMMAND_IF_REVISION,
                               .condition_revision = UINT64_MAX,
                               .key = view_of(zeros, LIMIT_KEY_BYTES),
-                              .value = view_of(zeros, LIMIT_VALUE_BYTES)};
+                              .value = view_of(zeros, LIMIT_VALUE_BYTES),
+                              .session = UINT64_MAX,
+                              .sequence = UINT64_MAX,
+                              .acknowledged = UINT64_MAX - 1};
     struct command_origin origin = {.seat = PAXOS_MEMBERS_MAX - 1,
                                     .boot = UINT64_MAX,
                                     .request_id = UINT64_MAX};

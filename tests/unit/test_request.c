@@ -52,6 +52,8 @@ static struct reply draw_reply(uint64_t *seed)
     reply.leader_seat = (uint32_t)(draw(seed) % (PAXOS_MEMBERS_MAX + 1));
     reply.lag_ms = draw_any_width(seed);
     reply.durability = (uint32_t)(draw(seed) % 3);
+    reply.session = draw_any_width(seed);
+    reply.is_replay = draw(seed) % 2 != 0;
     reply.value = view_of(pool, draw_any_width(seed) % sizeof(pool));
     return reply;
 }
@@ -100,7 +102,7 @@ static void reply_comes_back_as_it_was_packed(void **state)
         struct reply reply = draw_reply(&seed);
         struct reply again;
         reply_pack(&bytes, &reply);
-        assert_true(is_one_array_to_msgpack(view_of_buffer(&bytes), 10));
+        assert_true(is_one_array_to_msgpack(view_of_buffer(&bytes), 12));
         assert_true(reply_unpack(view_of_buffer(&bytes), &again));
         assert_true(again.ticket == reply.ticket);
         assert_int_equal(again.status, reply.status);
@@ -111,6 +113,8 @@ static void reply_comes_back_as_it_was_packed(void **state)
         assert_int_equal(again.leader_seat, reply.leader_seat);
         assert_true(again.lag_ms == reply.lag_ms);
         assert_int_equal(again.durability, reply.durability);
+        assert_true(again.session == reply.session);
+        assert_int_equal(again.is_replay, reply.is_replay);
         assert_views_equal(again.value, reply.value);
     }
     buffer_fini(&bytes);
