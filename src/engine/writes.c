@@ -98,8 +98,7 @@ static enum cs_status refusal_of(const struct replica *replica,
     if (replica->is_stopping) {
         return CS_STOPPING;
     }
-    if (!replica->has_room &&
-        (command->operation != COMMAND_DELETE || MUTANT_IS(126))) {
+    if (!replica->has_room && (command->operation != COMMAND_DELETE || MUTANT_IS(126))) {
         return CS_DISK_FULL;
     }
     bool is_refused =

@@ -15,8 +15,9 @@
 #include <zmq.h>
 
 enum {
-    HEARTBEAT_MS = 10 * 1000, // a client that is gone without a word is forgotten
-    HEARTBEAT_TIMEOUT_MS = 30 * 1000,
+    KEEPALIVE_IDLE_S = 10, // a client that is gone without a word is found out by TCP:
+    KEEPALIVE_AGAIN_S = 5, // ZeroMQ's heartbeats can abort the process (peers.c)
+    KEEPALIVE_COUNT = 3,
     HANDSHAKE_MS = 5 * 1000, // of one that connects and says nothing
     LISTEN_BACKLOG = 1024,
     COPIED_BYTES_MAX = 256, // answers up to this are not counted as unread: libzmq's own
@@ -414,8 +415,10 @@ open_router(struct port *port, void *zmq_context, char *out_error, size_t error_
     set_option(port->router, ZMQ_LINGER, 0);
     set_option(port->router, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
     set_option(port->router, ZMQ_ROUTER_HANDOVER, 1); // a client that comes back
-    set_option(port->router, ZMQ_HEARTBEAT_IVL, HEARTBEAT_MS);
-    set_option(port->router, ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS);
+    set_option(port->router, ZMQ_TCP_KEEPALIVE, 1);
+    set_option(port->router, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S);
+    set_option(port->router, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_AGAIN_S);
+    set_option(port->router, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_COUNT);
     set_option(port->router, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     set_option(port->router, ZMQ_BACKLOG, LISTEN_BACKLOG);
     set_option(port->router, ZMQ_SNDHWM, LIMIT_CLIENT_QUEUE_MESSAGES);
