@@ -46,7 +46,7 @@ static const struct schema_key KEYS[] = {
     {"cluster/node/*/peer-advertise", AT_NODE(peer_advertise), ENDPOINT, NULL,
      "where the other nodes reach it; default: peer"},
     {"cluster/node/*/client", AT_NODE(client), ENDPOINT, NULL,
-     "reserved, not opened by this release; default: the port of http + 20000"},
+     "where clients speak msgpack over ZeroMQ; default: the port of http + 20000"},
     {"cluster/node/*/events", AT_NODE(events), ENDPOINT, NULL,
      "reserved, not opened by this release; default: the port of http + 30000"},
     {"server/data", AT(data), {VALUE_TEXT, 0, 1023, 0}, "./consens-data",

@@ -24,7 +24,7 @@ struct settings_node {
     char name[SETTINGS_NAME_BYTES];           // seat name; nodes are sorted by it
     char http[SETTINGS_TEXT_BYTES];           // host:port, numeric host
     char peer[SETTINGS_TEXT_BYTES];           // tcp://host:port, numeric host
-    char client[SETTINGS_TEXT_BYTES];         // reserved for the client port
+    char client[SETTINGS_TEXT_BYTES];         // tcp://host:port, the client port
     char events[SETTINGS_TEXT_BYTES];         // reserved for events
     char peer_advertise[SETTINGS_TEXT_BYTES]; // what the others connect to; default: peer
     uint32_t line;                            // of its name in the file; 0: none

@@ -20,7 +20,7 @@ static bool same_view(struct cs_view left, struct cs_view right)
 static void check_command(const struct command *command, bool is_strict)
 {
     static struct cs_buffer packed;
-    CHECK(command->key.bytes >= 1);
+    CHECK(command->key.bytes >= 1 || command->operation == COMMAND_OPEN_SESSION);
     CHECK(command->key.bytes <= LIMIT_KEY_BYTES);
     CHECK(command->value.bytes <= LIMIT_VALUE_BYTES);
     CHECK(command->operation == COMMAND_PUT || command->value.bytes == 0);
@@ -35,6 +35,9 @@ static void check_command(const struct command *command, bool is_strict)
     CHECK(again.condition_revision == command->condition_revision);
     CHECK(same_view(again.key, command->key));
     CHECK(same_view(again.value, command->value));
+    CHECK(again.session == command->session);
+    CHECK(again.sequence == command->sequence);
+    CHECK(again.acknowledged == command->acknowledged);
 }
 
 static void take_command(struct cs_view bytes, bool is_strict)

@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+# client.py ENDPOINT...: include/consens/protocol.md as a stranger would use it, with pyzmq and
+# msgpack-python and nothing of ours. The endpoints are those of one cluster, all nodes up. Prints
+# `ok` or `FAIL` for each check; closes with `N passed, N failed`.
+import sys
+
+import msgpack
+import zmq
+
+passed = failed = 0
+
+
+def check(what, expected, got):
+    global passed, failed
+    if expected == got:
+        passed += 1
+        print("ok  ", what)
+    else:
+        failed += 1
+        print("FAIL %s: expected %r, got %r" % (what, expected, got))
+
+
+context = zmq.Context()
+
+
+def connect(kind, endpoint):
+    socket = context.socket(kind)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.RCVTIMEO, 10000)
+    socket.connect(endpoint)
+    return socket
+
+
+def ask(socket, message):
+    socket.send(msgpack.packb(message))
+    return msgpack.unpackb(socket.recv())
+
+
+endpoints = sys.argv[1:]
+dealers = [connect(zmq.DEALER, endpoint) for endpoint in endpoints]
+first, last = dealers[0], dealers[-1]
+
+answer = ask(first, [1, "put", b"k\x00/..", b"v\x00"])
+check("put creates", [1, "created", None, None], answer[:2] + answer[6:])
+revision = answer[3]
+answer = ask(last, [2, "get", b"k\x00/.."])
+check("another node reads it, byte for byte", ["ok", b"v\x00"], [answer[1], answer[6]])
+check("head has no value", ["ok", None], [ask(last, [3, "head", b"k\x00/.."])[i] for i in (1, 6)])
+check("unless_revision", "not_modified",
+      ask(last, [4, "get", b"k\x00/..", {"unless_revision": revision}])[1])
+check("str and bin are the same", "ok", ask(first, [5, "put", "s", "t"])[1].replace("created", "ok"))
+check("if_absent of a key that is there", ["precondition_failed", "no"],
+      [(a := ask(last, [6, "put", "s", "u", {"if_absent": True}]))[1], a[7]["applied"]])
+check("compare and set", "updated",
+      ask(first, [7, "put", "s", "u", {"if_revision": ask(last, [0, "head", "s"])[3]}])[1])
+check("a local read says how old", True,
+      "lag_ms" in ask(last, [8, "get", "s", {"consistency": "local"}])[7])
+check("read your writes anywhere", b"w",
+      ask(last, [9, "get", "m", {"consistency": "local",
+                                 "min_revision": ask(first, [0, "put", "m", "w"])[2]}])[6])
+check("delete", "deleted", ask(first, [10, "delete", "s"])[1])
+check("what is gone", "not_found", ask(last, [11, "get", "s"])[1])
+check("status is JSON", b"{", ask(first, [12, "status"])[6][:1])
+
+batch = [[100 + i, "put", "b%d" % i, b"x" * i] for i in range(64)]
+check("a batch is answered in order", [100 + i for i in range(64)],
+      [a[0] for a in ask(last, batch) if a[1] == "created"])
+for i in range(300):
+    first.send(msgpack.packb([i, "get", "b7"]))
+check("pipelined requests are all answered", set(range(300)),
+      {msgpack.unpackb(first.recv())[0] for _ in range(300)})
+
+req = connect(zmq.REQ, endpoints[0])
+check("REQ", "ok", ask(req, [13, "get", "b1"])[1])
+
+check("an unknown op", [0, "malformed"], ask(first, [14, "frobnicate", "k"])[:2])
+check("an unknown option", [0, "malformed"], ask(first, [15, "get", "k", {"ttl": 5}])[:2])
+first.send(b"\xdd\xff\xff\xff\xff")
+check("no message at all", [0, "malformed"], msgpack.unpackb(first.recv())[:2])
+answer = ask(first, [16, "put", "k", b"x" * (1024 * 1024 + 1)])
+check("a value that is too large", ["too_large", 1024 * 1024, 1024 * 1024 + 1],
+      [answer[1], answer[7]["limit"], answer[7]["actual"]])
+answer = ask(first, [17, "get", "k" * 1025])
+check("a key that is too long", ["key_too_long", 1024, 1025],
+      [answer[1], answer[7]["limit"], answer[7]["actual"]])
+
+session = ask(first, [18, "session"])[7]["session"]
+write = [19, "put", "once", "1", {"session": [session, 1, 0], "if_absent": True}]
+check("a write in a session", "created", ask(first, write)[1])
+answer = ask(last, write)
+check("a retry through another node has the first answer", ["created", True],
+      [answer[1], answer[7]["replay"]])
+check("and one effect", 1, ask(last, [20, "head", "once"])[5])
+check("a session nobody opened", "session_expired",
+      ask(first, [21, "put", "once", "2", {"session": [10**9, 1, 0]}])[1])
+
+print("%d passed, %d failed" % (passed, failed))
+sys.exit(0 if failed == 0 and passed > 0 else 1)

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The client port of three real nodes, spoken to by pyzmq and msgpack-python.
+. "$(dirname "$0")/lib.sh"
+free_ports 3
+start_all
+until_true 20 all_ready
+is 'three nodes are ready' 0 $?
+endpoints=()
+for port in "${ports[@]}"; do endpoints+=("tcp://127.0.0.1:$((port + 20000))"); done
+/usr/bin/python3 "$here/../interop/client.py" "${endpoints[@]}" >"$work/interop" 2>&1
+code=$?
+grep -v ' passed, ' "$work/interop"
+is 'a stranger can do all of it' 0 $code
+passed=$((passed + $(grep -c '^ok ' "$work/interop")))
+
+# What an acknowledged write over the port is worth: kill -9 of all, and it is there.
+for i in 0 1 2; do kill_nine $i; done
+start_all
+until_true 20 all_ready
+is 'a write of the port survives kill -9 of all' xxxxxxx "$(get 1 b7)"
