@@ -310,7 +310,7 @@ system: all $(MONITOR) ## real processes: kill, cut off, restart
 
 MINUTES ?= 10
 chaos: all $(CHAOS) $(LINCHECK) ## real processes, every fault, histories checked: MINUTES=10 SEED=1
-	@tests/chaos/chaos.py --minutes $(MINUTES) --seed $(or $(SEED),1) $(if $(EDITS),--edits)
+	@tests/chaos/chaos.py --minutes $(MINUTES) --seed $(or $(SEED),1)
 
 load: bench
 bench: deps-check all $(LOADTESTS) ## measure, beside the raw figures of the same run

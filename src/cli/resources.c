@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <zmq.h>
 
@@ -13,6 +14,8 @@ enum {
     SOCKETS_PER_NODE = 4,  // dealer, its monitor's two ends
     SOCKETS_BESIDES = 64,  // hand-off, log thread, peers' router
     SOCKETS_PRESET = 1023, // libzmq's own
+    // Above every buffer of a usual request, so that only large values pay for fresh pages.
+    LARGE_MEMORY_BYTES = 256 * 1024,
 };
 
 struct cli_needs cli_count_needs(const struct settings *settings)
@@ -50,6 +53,12 @@ bool cli_raise_open_files(uint64_t open_files, struct sentence *out_error)
             (unsigned long long)open_files, FILES_PER_THREAD, (unsigned long long)hard);
     }
     return true;
+}
+
+void cli_give_back_large_memory(void)
+{
+    // Setting it also stops glibc from raising it by itself.
+    (void)mallopt(M_MMAP_THRESHOLD, LARGE_MEMORY_BYTES);
 }
 
 void *cli_open_context(uint64_t sockets, struct sentence *out_error)

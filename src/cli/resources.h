@@ -21,6 +21,13 @@ struct cli_needs cli_count_needs(const struct settings *settings);
  * needed. */
 bool cli_raise_open_files(uint64_t open_files, struct sentence *out_error);
 
+/*
+ * Large pieces of memory go back to the system as soon as they are freed. Left alone, glibc
+ * keeps megabytes for each thread once it has seen a large value: 135 MiB of a node that
+ * holds one, where 50 will do.
+ */
+void cli_give_back_large_memory(void);
+
 /* A ZeroMQ context that allows `sockets` of them; NULL: out_error says why. */
 void *cli_open_context(uint64_t sockets, struct sentence *out_error);
 

@@ -87,6 +87,7 @@ static int serve(const struct settings *settings)
     if (!cli_raise_open_files(needs.open_files, &error)) {
         return refuse(&error, CLI_OS_ERROR);
     }
+    cli_give_back_large_memory();
     void *context = cli_open_context(needs.sockets, &error);
     if (context == NULL) {
         return refuse(&error, CLI_OS_ERROR);

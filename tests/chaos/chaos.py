@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""chaos.py --minutes M --seed S [--edits]: real processes, real faults, histories checked.
+"""chaos.py --minutes M --seed S: real processes, real faults, histories checked.
 
 The time is divided into rounds of two minutes at most. Each has a seed of its own (S, S+1, ...),
 a new cluster of three or five nodes, clients that write a history, and a nemesis (nemesis.py).
@@ -29,15 +29,14 @@ ROUND_SECONDS = 120
 CLIENTS = 10
 FORM_SECONDS = 20
 FILES_MAX = 110  # 45 of an idle node, one for each of 32 HTTP threads, connections
-MEMORY_GROWTH_MAX_MIB = 160  # the state grows by what is written, once by big values
+MEMORY_GROWTH_MAX_MIB = 160  # the state, the ring and windows of large values, queues to peers
 NO_PROGRESS_LEAST = 100  # acknowledged writes a minute below which a round tests nothing
 
 
 class Round:
-    def __init__(self, seed, seconds, edits):
+    def __init__(self, seed, seconds):
         self.seed = seed
         self.seconds = seconds
-        self.edits = edits
         self.directory = os.path.join(WORK, f"seed-{seed}")
         self.cluster = Cluster(self.directory, 3 if seed % 2 else 5,
                                os.path.abspath(os.environ.get("CONSENS",
@@ -78,7 +77,7 @@ class Round:
         nodes = self.cluster.nodes
         for node in nodes:
             node.start()
-        self.nemesis = Nemesis(self.cluster, self.seed, self.say, self.edits)
+        self.nemesis = Nemesis(self.cluster, self.seed, self.say)
         self._form()
         addresses = [self.cluster.network.address(node.index) for node in nodes]
         self.workload = Workload(addresses, clusters.HTTP_PORT, self.seed, CLIENTS,
@@ -200,12 +199,12 @@ def print_summary(rounds):
               f"p99 {live[len(live) * 99 // 100]:.2f} s, worst {live[-1]:.2f} s of {len(live)}")
 
 
-def run_round(seed, seconds, edits):
-    one = Round(seed, seconds, edits)
+def run_round(seed, seconds):
+    one = Round(seed, seconds)
     one.run()
     if one.failed:
         print(f"chaos: seed {seed} failed; replay: make chaos MINUTES={seconds / 60:g} "
-              f"SEED={seed}{' EDITS=1' if edits else ''}; its files: {one.directory}",
+              f"SEED={seed}; its files: {one.directory}",
               flush=True)
     else:
         shutil.rmtree(one.directory, ignore_errors=True)
@@ -231,7 +230,6 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--edits", action="store_true")
     options = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, interrupt)
@@ -242,7 +240,7 @@ def main():
     seed = options.seed
     while not rounds or end - time.monotonic() > ROUND_SECONDS / 2:
         seconds = min(ROUND_SECONDS, options.minutes * 60)
-        rounds.append(run_round(seed, seconds, options.edits))
+        rounds.append(run_round(seed, seconds))
         seed += 1
     print_summary(rounds)
     passed = sum(len(one.passed) for one in rounds)

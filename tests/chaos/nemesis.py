@@ -36,7 +36,7 @@ class Stalls(threading.Thread):
 
 
 class Nemesis:
-    def __init__(self, cluster, seed, say, allows_edits):
+    def __init__(self, cluster, seed, say):
         self.cluster = cluster
         self.nodes = cluster.nodes
         self.seed = seed
@@ -48,13 +48,12 @@ class Nemesis:
         self.live_times = []
         self.stalls = Stalls()
         self.stalls.start()
-        self.faults = [fault for fault in FAULTS if allows_edits or fault is not edit_files]
         self.left = []
 
     def one_step(self, deadline):
         """Every fault comes before any comes again."""
         if not self.left:
-            self.left = list(self.faults)
+            self.left = list(FAULTS)
             self.chance.shuffle(self.left)
         fault = self.left.pop()
         name = fault.__name__.replace("_", "-")

@@ -71,3 +71,17 @@ is "status is JSON" sync "$(field 0 durability)"
 like "problem+json" '"status": ?404' "$(curl -s -H 'Accept: application/json' "$u/none")"
 is "the connection survives errors" "404 200" \
     "$(curl -s -o /dev/null -w '%{http_code} ' "$u/none" --next -s -o /dev/null -w '%{http_code}' "$u/mine")"
+
+# What large values used while they passed through goes back to the system: the state holds one.
+for i in 0 1 2; do
+    for _ in 1 2 3 4; do
+        (for _ in $(seq 12); do code -T "$work/mega" "$(url "$i")/mega" >/dev/null; done) &
+        helpers+=($!)
+    done
+done
+wait "${helpers[@]}"
+helpers=()
+for i in 0 1 2; do
+    below "MiB of node $i after 144 values of 1 MiB for one key" 90 \
+        "$(awk '/^VmRSS/{print int($2 / 1024)}' "/proc/${pids[i]}/status")"
+done
