@@ -95,6 +95,16 @@ static void options_say_what_is_wanted(void **state)
     request = take_one(TEXT("\x94\x01\xa3get\xa1k\x81\xafunless_revision\x03"));
     assert_true(request.has_unless_revision);
     assert_int_equal(request.unless_revision, 3);
+    request = take_one(TEXT("\x95\x01\xa3put\xa1k\xa1v\x81\xa7session\x93\x09\x02\x01"));
+    assert_int_equal(request.command.session, 9);
+    assert_int_equal(request.command.sequence, 2);
+    assert_int_equal(request.command.acknowledged, 1);
+    request = take_one(TEXT("\x92\x01\xa7session"));
+    assert_int_equal(request.request.kind, REQUEST_WRITE);
+    assert_int_equal(request.command.operation, COMMAND_OPEN_SESSION);
+    request = take_one(TEXT("\x94\x01\xa3get\xa1k\x81\xab"
+                            "consistency\xaclinearizable"));
+    assert_int_equal(request.request.consistency, REQUEST_LINEARIZABLE);
     request = take_one(TEXT("\x93\x01\xa6status\x81\xaatimeout_ms\x05"));
     assert_int_equal(request.request.timeout_ms, 5);
 }
@@ -131,6 +141,13 @@ static void what_is_not_of_the_protocol_is_refused_in_words(void **state)
     assert_refused(TEXT("\x94\x01\xa3get\xa1k\x81\xaatimeout_ms\xcd\xff\xff"),
                    "timeout_ms");
     assert_refused(TEXT("\x93\x01\xa3get\xa1k\x01"), "follow");
+    assert_refused(TEXT("\x95\x01\xa3put\xa1k\xa1v\x81\xa7session\x93\x00\x02\x01"),
+                   "session");
+    assert_refused(TEXT("\x95\x01\xa3put\xa1k\xa1v\x81\xa7session\x93\x09\x02\x02"),
+                   "session");
+    assert_refused(TEXT("\x95\x01\xa3put\xa1k\xa1v\x81\xa7session\x92\x09\x02"),
+                   "session");
+    assert_refused(TEXT("\x93\x01\xa7session\x81\xa9if_absent\xc3"), "put and delete");
 }
 
 static void lengths_refuse_only_their_own_request(void **state)
@@ -301,6 +318,28 @@ static void a_local_read_says_how_old_it_may_be(void **state)
     msgpack_unpacked_destroy(&unpacked);
 }
 
+static void a_session_is_told_and_so_is_a_replay(void **state)
+{
+    (void)state;
+    struct reply reply = {.status = CS_OK, .session = 77};
+    struct client_answer answer = {.reply = &reply};
+    msgpack_unpacked unpacked;
+    msgpack_unpacked_init(&unpacked);
+    msgpack_object object = pack_and_read(&answer, &unpacked);
+    assert_int_equal(find(&object.via.array.ptr[7], "session")->via.u64, 77);
+    reply = (struct reply){.status = CS_UPDATED, .is_replay = true};
+    object = pack_and_read(&answer, &unpacked);
+    assert_true(find(&object.via.array.ptr[7], "replay")->via.boolean);
+    // Neither is an error that needs words.
+    reply = (struct reply){.status = CS_NOT_FOUND};
+    assert_int_equal(pack_and_read(&answer, &unpacked).via.array.ptr[7].type,
+                     MSGPACK_OBJECT_NIL);
+    reply = (struct reply){.status = CS_NOT_MODIFIED};
+    assert_int_equal(pack_and_read(&answer, &unpacked).via.array.ptr[7].type,
+                     MSGPACK_OBJECT_NIL);
+    msgpack_unpacked_destroy(&unpacked);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -312,6 +351,7 @@ int main(void)
         cmocka_unit_test(an_answer_has_eight_fields),
         cmocka_unit_test(an_error_says_what_is_certain_and_what_to_do),
         cmocka_unit_test(a_local_read_says_how_old_it_may_be),
+        cmocka_unit_test(a_session_is_told_and_so_is_a_replay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,9 +124,14 @@ static void command_unpack_refuses_each_broken_rule(void **state)
 {
     (void)state;
     const struct cs_view rows[] = {
-        TEXT("\x95\x00\xc4\x01k\xc4\x01v\x00\x00"),             // operation 0
-        TEXT("\x95\x03\xc4\x01k\xc4\x01v\x00\x00"),             // a session with a key
-        TEXT("\x95\x04\xc4\x01k\xc4\x01v\x00\x00"),             // operation 4
+        TEXT("\x95\x00\xc4\x01k\xc4\x01v\x00\x00"),           // operation 0
+        TEXT("\x95\x03\xc4\x01k\xc4\x01v\x00\x00"),           // a session with a key
+        TEXT("\x95\x03\xc4\x00\xc4\x01v\x00\x00"),            // with a value
+        TEXT("\x95\x03\xc4\x00\xc4\x00\x01\x00"),             // with a condition
+        TEXT("\x98\x03\xc4\x00\xc4\x00\x00\x00\x01\x01\x00"), // in a session
+        TEXT(
+            "\x98\x01\xc4\x01k\xc4\x01v\x00\x00\x00\x00\x01"), // no session, acknowledged
+        TEXT("\x95\x04\xc4\x01k\xc4\x01v\x00\x00"),            // operation 4
         TEXT("\x98\x01\xc4\x01k\xc4\x01v\x00\x00\x00\x01\x00"), // session 0
         TEXT("\x98\x01\xc4\x01k\xc4\x01v\x00\x00\x01\x01\x01"), // acknowledged itself
         TEXT("\x96\x01\xc4\x01k\xc4\x01v\x00\x00\x01"),         // half a session
