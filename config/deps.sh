@@ -7,7 +7,7 @@ run_packages='libc6-dev libzmq3-dev libczmq-dev libmsgpack-dev libcivetweb-dev l
     libbsd-dev curl'
 check_packages='libcmocka-dev clang clang-14 libclang-rt-14-dev clang-format-14 clang-tidy
     clang-tidy-14 cppcheck gcovr wrk iproute2 nftables python3 git mount e2fsprogs spin
-    python3-zmq python3-msgpack'
+    tcc python3-zmq python3-msgpack'
 
 wanted=
 why=

@@ -66,6 +66,7 @@ step scenarios-asan counts "${make[@]}" VARIANT=asan scenarios
 step sim-asan counts "${make[@]}" VARIANT=asan SEEDS="$asan_seeds" sim
 step fuzz-corpus counts "${make[@]}" fuzz-corpus
 step fuzz-mutants counts "${make[@]}" fuzz-mutants
+step models counts "${make[@]}" models
 step mutants counts "${make[@]}" mutants-quick
 step monitor-mutants counts "${make[@]}" monitor-mutants
 step shrink counts "$tools/shrink.sh" 4 19

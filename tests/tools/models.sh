@@ -3,7 +3,7 @@
 #
 # check: the runs of tests/models/runs.txt marked `check`, which must end without an error and
 # with every state seen; then each mutant of mutants.txt, which must end with one. The same for
-# the real core: `explore` and the mistakes of core_mutants.txt (tests/models/README.md).
+# the real core: `explore` and the mistakes marked `core` there (tests/models/README.md).
 # full: the larger runs, within MODEL_TIMEOUT seconds (600) and MODEL_MEMORY_MB (8000) each.
 # A line a run; closes with `N passed, N failed`.
 set -u
@@ -13,10 +13,16 @@ models=$PWD/tests/models
 jobs=${JOBS:-$(nproc)}
 limit_s=${MODEL_TIMEOUT:-600}
 memory_mb=${MODEL_MEMORY_MB:-8000}
-# Two runs of full size side by side would not fit into memory.
-[ "$kind" = full ] && jobs=1
+# Of a short run most of the time goes into compiling pan.c: tcc needs no time for that.
+compiler="gcc -O1"
+if [ "$kind" = full ]; then
+    compiler="gcc -O2"
+    jobs=1 # two of full size side by side would not fit into memory
+fi
 
-command -v spin >/dev/null || { echo "models.sh: no spin (make deps-check)" >&2 && exit 1; }
+for tool in spin tcc; do
+    command -v $tool >/dev/null || { echo "models.sh: no $tool (make deps-check)" >&2; exit 1; }
+done
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
 rows=0
@@ -26,14 +32,14 @@ if ! make --no-print-directory -j"$jobs" build/release/explore >"$results/build"
 fi
 trim() { sed 's/^ *//; s/ *$//' <<<"$1"; }
 
-# run_pan FOLDER MODEL SPIN_FLAGS GCC_FLAGS PAN_FLAGS: answers in FOLDER/out and VERDICT:
-# clean (all states, no error), error (one found) or the reason there is no answer.
+# run_pan FOLDER MODEL SPIN_FLAGS COMPILER PAN_FLAGS: answers in FOLDER/out and VERDICT: clean
+# (all states, no error), error (one found) or the reason there is no answer.
 run_pan() {
     local folder=$1 model=$2 code
     mkdir -p "$folder"
     # shellcheck disable=SC2086
     if ! (cd "$folder" && spin -a $3 "$models/$model.pml" &&
-        gcc -O1 -w -DNOFAIR -DNOREDUCE -DMEMLIM="$memory_mb" $4 -o pan pan.c) \
+        $4 -w -DNOFAIR -DNOREDUCE -DMEMLIM="$memory_mb" -o pan pan.c) \
         >"$folder/out" 2>&1; then
         VERDICT="it did not build"
         return
@@ -84,7 +90,10 @@ try_run() { # ROW_FILE MODEL NAME SPIN GCC PAN
     if [ "$2" = core ]; then
         run_core "$folder" build/release/explore "$4"
     else
-        run_pan "$folder" "$2" "$4" "$5" "$6"
+        case $5 in
+        tcc*) run_pan "$folder" "$2" "$4" "$5" "$6" ;;
+        *) run_pan "$folder" "$2" "$4" "$compiler $5" "$6" ;;
+        esac
     fi
     if [ "$VERDICT" = clean ]; then
         row "$1" ok "$(printf '%-11s %-34s' "$2" "$3")" "$(states_of "$folder/out") states," \
@@ -99,7 +108,7 @@ try_run() { # ROW_FILE MODEL NAME SPIN GCC PAN
 try_mutant() { # ROW_FILE MODEL NUMBER NAME SPIN GCC PAN
     local VERDICT folder="$1.run"
     if [ "$2" != core ]; then
-        run_pan "$folder" "$2" "$5 -DMUTANT=$3" "$6" "$7"
+        run_pan "$folder" "$2" "$5 -DMUTANT=$3" "tcc $6" "$7"
     elif make --no-print-directory MUTANT="$3" KILLER=explore "build/mutant/$3/explore" >"$1.log" 2>&1; then
         run_core "$folder" "build/mutant/$3/explore" "$5"
     else
