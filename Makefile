@@ -57,7 +57,7 @@ BASE_FLAGS := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -fno-common -pt
     $(WARNINGS) $(if $(WERROR),-Werror) $(VARIANT_$(VARIANT)) $(SANITIZE_$(VARIANT))
 COMPILE := $(CC) $(BASE_FLAGS) -MMD -MP $(CFLAGS)
 LINK    := $(CC) -pthread $(SANITIZE_$(VARIANT)) -Wl,--as-needed $(CFLAGS) $(LDFLAGS)
-LIBS    := -lzmq -lczmq -lmsgpackc -lcivetweb -lxxhash -lpthread
+LIBS    := -lzmq -lczmq -lmsgpackc -lcivetweb -lxxhash -lpthread -lm
 
 # ---- files --------------------------------------------------------------------------------
 
@@ -73,11 +73,12 @@ SUPPORT_OBJECTS  := $(filter-out %/main.o,$(SIM_OBJECTS) $(MONITOR_OBJECTS) \
     $(call objects,tests/support/*.c tests/lincheck/*.c tests/unit/support/*.c))
 TEST_OBJECTS     := $(call objects,tests/unit/test_*.c tests/crash/test_*.c)
 LOAD_OBJECTS     := $(call objects,loadtest/*.c)
+RAW_OBJECTS      := $(call objects,loadtest/raw/*.c)
 FUZZ_OBJECTS     := $(call objects,tests/fuzz/*.c)
 CHAOS_OBJECTS    := $(call objects,tests/chaos/*.c)
 EXPLORE_OBJECTS  := $(call objects,tests/models/*.c)
 OBJECTS := $(sort $(SRC_OBJECTS) $(MAIN_OBJECT) $(SIM_OBJECTS) $(SCENARIO_OBJECTS) \
-    $(MONITOR_OBJECTS) $(SUPPORT_OBJECTS) $(LINCHECK_MAIN) $(TEST_OBJECTS) $(LOAD_OBJECTS) \
+    $(MONITOR_OBJECTS) $(SUPPORT_OBJECTS) $(LINCHECK_MAIN) $(TEST_OBJECTS) $(LOAD_OBJECTS) $(RAW_OBJECTS) \
     $(FUZZ_OBJECTS) $(CHAOS_OBJECTS) $(EXPLORE_OBJECTS))
 
 # Files with coverage marks or buggify points (base/marks.h, base/buggify.h), once more with
@@ -87,6 +88,7 @@ PROBED_OBJECTS := $(patsubst %.c,$(B)/probed/%.o, \
 OBJECTS += $(PROBED_OBJECTS)
 
 LIBRARY   := $(B)/libconsens-all.a
+LOAD_PARTS := $(B)/libloadtest.a
 SUPPORT   := $(B)/libtest-support.a
 PROGRAM   := $(if $(MAIN_OBJECT),$(B)/consens)
 SIM       := $(if $(SIM_OBJECTS),$(B)/sim)
@@ -96,7 +98,8 @@ MONITOR   := $(if $(MONITOR_OBJECTS),$(B)/monitor)
 TESTS     := $(TEST_OBJECTS:.o=)
 FUZZ_TARGETS := $(patsubst $(B)/tests/fuzz/fuzz_%.o,$(B)/fuzz/%, \
     $(filter $(B)/tests/fuzz/fuzz_%,$(FUZZ_OBJECTS)))
-LOADTESTS := $(patsubst $(B)/loadtest/%.o,$(B)/loadtest-%,$(LOAD_OBJECTS))
+LOADTEST  := $(B)/consens-loadtest
+RAW       := $(patsubst $(B)/loadtest/raw/%.o,$(B)/loadtest-%,$(RAW_OBJECTS))
 # Goes into nodes of any variant: a sanitizer of its own would be in the way.
 CHAOS     := $(if $(filter build/release,$(B)),$(B)/chaos-preload.so)
 TRANSCRIPTS  := $(sort $(wildcard tests/scenarios/*.txt))
@@ -105,7 +108,7 @@ SYSTEM_TESTS := $(filter-out tests/system/lib%.sh tests/system/tsan%.sh, \
 TSAN_SYSTEM_TESTS := $(sort $(wildcard tests/system/tsan*.sh))
 
 # What people read and what the formatter owns.
-C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest, \
+C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest loadtest/raw, \
     $(wildcard $(d)/*.c $(d)/*.h)))
 
 # ---- building -----------------------------------------------------------------------------
@@ -124,13 +127,16 @@ help: ## this list
 # The plain release build is what everything else calls build/consens.
 ifeq ($(B),build/release)
 all: $(if $(PROGRAM),build/consens) ## build the program: build/consens
+programs load bench system: build/loadtest
 build/consens: $(PROGRAM)
+build/loadtest: $(LOADTEST)
+build/consens build/loadtest:
 	@cp $< $@.new && mv $@.new $@
 else
 all: $(PROGRAM)
 endif
 
-programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LINCHECK) $(MONITOR) $(CHAOS) $(LOADTESTS) ## build all there is
+programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LINCHECK) $(MONITOR) $(CHAOS) $(LOADTEST) $(RAW) ## build all there is
 
 # Rewritten only when the command changes, so that other flags rebuild the objects.
 $(B)/flags: FORCE
@@ -141,7 +147,7 @@ $(B)/flags: FORCE
 $(filter-out $(B)/probed/%,$(OBJECTS)): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	@echo "CC   $< ($(notdir $(B)))"
-	@$(COMPILE) $(if $(filter src/%,$<),,-Itests) $(if $(filter tests/sim/%,$<),-DPROBES) \
+	@$(COMPILE) $(if $(filter src/%,$<),,-Itests -I.) $(if $(filter tests/sim/%,$<),-DPROBES) \
 	    -c $< -o $@
 
 $(PROBED_OBJECTS): $(B)/probed/%.o: %.c $(B)/flags
@@ -151,7 +157,8 @@ $(PROBED_OBJECTS): $(B)/probed/%.o: %.c $(B)/flags
 
 $(LIBRARY): $(SRC_OBJECTS)
 $(SUPPORT): $(SUPPORT_OBJECTS)
-$(LIBRARY) $(SUPPORT):
+$(LOAD_PARTS): $(filter-out %/main.o,$(LOAD_OBJECTS))
+$(LIBRARY) $(SUPPORT) $(LOAD_PARTS):
 	@mkdir -p $(@D)
 	@rm -f $@
 	@ar rcs $@ $^
@@ -162,8 +169,9 @@ $(B)/scenarios: $(SCENARIO_OBJECTS) $(SUPPORT) $(LIBRARY)
 $(B)/explore: $(EXPLORE_OBJECTS) $(LIBRARY)
 $(B)/monitor: $(B)/tests/monitor/main.o $(SUPPORT) $(LIBRARY)
 $(B)/lincheck: $(LINCHECK_MAIN) $(SUPPORT) $(LIBRARY)
-$(LOADTESTS): $(B)/loadtest-%: $(B)/loadtest/%.o $(LIBRARY)
-$(B)/consens $(B)/sim $(B)/scenarios $(B)/explore $(B)/lincheck $(B)/monitor $(LOADTESTS):
+$(LOADTEST): $(B)/loadtest/main.o $(LOAD_PARTS) $(SUPPORT) $(LIBRARY)
+$(RAW): $(B)/loadtest-%: $(B)/loadtest/raw/%.o $(LIBRARY)
+$(B)/consens $(B)/sim $(B)/scenarios $(B)/explore $(B)/lincheck $(B)/monitor $(LOADTEST) $(RAW):
 	@echo "LINK $@"
 	@$(LINK) -o $@ $^ $(LIBS)
 
@@ -173,7 +181,7 @@ $(B)/chaos-preload.so: $(CHAOS_OBJECTS)
 	@echo "LINK $@"
 	@$(LINK) -shared -o $@ $^
 
-$(TESTS): %: %.o $(SUPPORT) $(LIBRARY)
+$(TESTS): %: %.o $(LOAD_PARTS) $(SUPPORT) $(LIBRARY)
 	@echo "LINK $@"
 	@$(LINK) -o $@ $^ -lcmocka $(LIBS)
 
@@ -313,7 +321,7 @@ chaos: all $(CHAOS) $(LINCHECK) ## real processes, every fault, histories checke
 	@tests/chaos/chaos.py --minutes $(MINUTES) --seed $(or $(SEED),1)
 
 load: bench
-bench: deps-check all $(LOADTESTS) ## measure, beside the raw figures of the same run
+bench: deps-check all $(LOADTEST) $(RAW) ## measure, beside the raw figures of the same run
 	@loadtest/bench.sh
 
 asan: ## unit tests, scenarios and 200 seeds under ASan and UBSan
@@ -383,7 +391,7 @@ tidy: ## sizes, banned calls, tabs, threads named, tests present
 	@tests/tools/tidy.sh $(C_FILES)
 
 LINT_FILES := $(filter src/%.c loadtest/%.c,$(C_FILES))
-LINT_FLAGS := -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -Itests
+LINT_FLAGS := -D_POSIX_C_SOURCE=200809L -Iinclude -Isrc -Itests -I.
 lint: clang-tidy cppcheck ## clang-tidy and cppcheck
 
 # One file a process: version 14 mistakes va_lists when it reads several in one.
