@@ -5,7 +5,7 @@ enum { STAMP_DIGITS = 16 };
 const char *driver_result_name(uint32_t result)
 {
     static const char *const names[] = {"no_answer", "disconnected", "not_connected",
-                                        "garbled"};
+                                        "unavailable", "garbled"};
     if (result < CS_STATUS_COUNT) {
         return status_word((enum cs_status)result);
     }
@@ -23,7 +23,7 @@ bool driver_result_is_answer(uint32_t result)
 bool driver_result_is_unknown(uint32_t result)
 {
     return result >= CS_STATUS_COUNT
-               ? result != DRIVER_NOT_SENT
+               ? result != DRIVER_NOT_SENT && result != DRIVER_UNAVAILABLE
                : status_applied((enum cs_status)result) == CS_APPLIED_UNKNOWN;
 }
 

@@ -24,6 +24,7 @@ enum driver_result {
     DRIVER_TIMED_OUT = CS_STATUS_COUNT, // no answer in time: it may have been applied
     DRIVER_DISCONNECTED,                // the connection broke: it may have been applied
     DRIVER_NOT_SENT,                    // no connection: certainly not applied
+    DRIVER_UNAVAILABLE,                 // HTTP 503: certainly not applied
     DRIVER_GARBLED,                     // what came is no answer
     DRIVER_RESULTS,
 };

@@ -424,9 +424,6 @@ static const char *find_conflict(const struct reading *reading)
         is_plain_http != (reading->endpoints_speak == PLAN_HTTP)) {
         return "the endpoints do not speak that --protocol";
     }
-    if (plan->protocol != PLAN_ZEROMQ || plan->must_check || plan->local_nodes > 0) {
-        return "only ZeroMQ is driven yet, and nothing checked";
-    }
     if (plan->local_nodes > 0 && plan->protocol == PLAN_ETCD) {
         return "--local starts nodes of consens, not etcd";
     }

@@ -37,7 +37,7 @@ void worker_init(struct worker *worker, const struct engine_run *run, uint32_t i
     uint32_t threads = plan->threads;
     worker->plan = plan;
     worker->history = run->history;
-    worker->driver = &driver_zeromq;
+    worker->driver = plan->protocol == PLAN_ZEROMQ ? &driver_zeromq : &driver_http;
     worker->index = index;
     worker->client_count = plan->clients / threads + (index < plan->clients % threads);
     worker->first_client =
