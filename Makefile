@@ -157,6 +157,7 @@ $(PROBED_OBJECTS): $(B)/probed/%.o: %.c $(B)/flags
 
 $(LIBRARY): $(SRC_OBJECTS)
 $(SUPPORT): $(SUPPORT_OBJECTS)
+$(B)/loadtest/report.o: loadtest/page.html
 $(LOAD_PARTS): $(filter-out %/main.o,$(LOAD_OBJECTS))
 $(LIBRARY) $(SUPPORT) $(LOAD_PARTS):
 	@mkdir -p $(@D)

@@ -1,5 +1,6 @@
 #include "loadtest/history.h"
 
+#include "lincheck/judge.h"
 #include "loadtest/message.h"
 
 #include <errno.h>
@@ -107,4 +108,23 @@ void history_add(struct history *history,
         print_number(fields[3], has_revision, operation->item_revision),
         print_number(fields[4], is_answer, operation->revision), has_version ? " " : "",
         has_version ? print_number(fields[5], true, operation->version) : "");
+}
+
+int history_judge(struct history *history)
+{
+    const struct judge_ways ways = {true, true, JUDGE_STEPS_DEFAULT};
+    bool is_written = fclose(history->file) == 0;
+    history->file = NULL;
+    if (!is_written) {
+        (void)fprintf(stderr, "loadtest: %s: the history could not be written\n",
+                      history->path);
+        return 1;
+    }
+    enum judge_verdict verdict = judge_file(history->path, &ways);
+    if (verdict == JUDGE_GOOD && history->is_temporary) {
+        (void)unlink(history->path);
+    } else {
+        (void)printf("the history is in %s\n", history->path);
+    }
+    return verdict == JUDGE_GOOD ? 0 : 1;
 }
