@@ -268,7 +268,7 @@ static const struct flag flags[] = {
      FORM_NUMBER, AT(batch), 1, PLAN_BATCH_MAX, NULL},
     {"threads", "N", "of this program [1]",
      FORM_NUMBER, AT(threads), 1, PLAN_THREADS_MAX, NULL},
-    {"connections", "N", "ZeroMQ: sockets that clients share [one a thread]",
+    {"connections", "N", "ZeroMQ: sockets that clients share [one an endpoint]",
      FORM_NUMBER, AT(connections), 1, PLAN_CLIENTS_MAX, NULL},
     {"rate", "N", "open loop: operations a second, timed from when they were due",
      FORM_BIG, AT(rate), 1, UINT64_C(100000000), NULL},
@@ -439,6 +439,10 @@ static const char *find_conflict(const struct reading *reading)
     if (plan->history_path != NULL && !plan->must_check) {
         return "--history is of --check";
     }
+    if (plan->protocol == PLAN_ZEROMQ &&
+        plan->connections > PLAN_LANES_MAX * plan->threads) {
+        return "at most 7 --connections for each of --threads";
+    }
     if (plan->threads > plan->clients) {
         return "more --threads than --clients";
     }
@@ -453,7 +457,9 @@ static bool finish_reading(struct reading *reading)
         plan->protocol = reading->endpoints_speak;
     }
     if (plan->connections == 0) {
-        plan->connections = plan->threads;
+        uint32_t endpoints =
+            plan->local_nodes > 0 ? plan->local_nodes : plan->endpoint_count;
+        plan->connections = plan->threads > endpoints ? plan->threads : endpoints;
     }
     // A history begins with keys that do not exist.
     if (plan->must_check && !reading->has_prefix) {

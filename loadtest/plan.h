@@ -27,6 +27,7 @@ enum {
     PLAN_THREADS_MAX = 64,
     PLAN_CLIENTS_MAX = 16384,
     PLAN_BATCH_MAX = 1024,
+    PLAN_LANES_MAX = 7, // ZeroMQ sockets of a thread
     PLAN_NODES_MAX = 7,
     PLAN_PIDS_MAX = 16,
     PLAN_SECONDS_MAX = 24 * 3600,

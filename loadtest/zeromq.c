@@ -4,8 +4,8 @@
  *
  *   id  turn (of the client, 32 bits) | client (16) | place in the batch (16)
  *
- * A lane that has answered nothing for a whole time-out is closed and the next endpoint is
- * tried; what was under way on it is lost.
+ * A lane whose connection breaks, or that has answered nothing for a whole time-out, is
+ * closed and the next endpoint is tried; what was under way on it is lost.
  */
 #include "loadtest/driver.h"
 
@@ -20,10 +20,13 @@
 #include <unistd.h>
 #include <zmq.h>
 
-enum { LANES_MAX = POLL_SET_MAX - 1, RECONNECT_MS = 50 };
+enum { RECONNECT_MS = 50 };
+
+_Static_assert(2 * PLAN_LANES_MAX + 1 <= POLL_SET_MAX, "a lane, its monitor, the timer");
 
 struct lane {
     void *socket;
+    void *monitor; // tells when the connection breaks
     uint32_t endpoint;
     uint64_t heard_ns; // last answer, or when it was opened
 };
@@ -32,10 +35,9 @@ struct zeromq {
     struct driver_setup setup;
     void *context;
     struct poll_set set;
-    struct lane lanes[LANES_MAX];
+    struct lane lanes[PLAN_LANES_MAX];
     uint32_t lane_count;
     int timer;
-    uint32_t timer_member;
     uint32_t *turns; // by client
     bool *is_under_way;
     struct cs_buffer bytes;
@@ -44,6 +46,8 @@ struct zeromq {
 static void connect_lane(struct zeromq *zeromq, struct lane *lane);
 static void make_poll_set(struct zeromq *zeromq);
 static void receive_all(struct zeromq *zeromq, struct lane *lane);
+static bool has_broken(const struct lane *lane);
+static void reopen_lane(struct zeromq *zeromq, struct lane *lane);
 
 static struct lane *lane_of(struct zeromq *zeromq, uint32_t client)
 {
@@ -61,9 +65,9 @@ static void *zeromq_open(const struct driver_setup *setup)
     zeromq->is_under_way = calloc(setup->client_count, sizeof *zeromq->is_under_way);
     CHECK(zeromq->turns != NULL);
     CHECK(zeromq->is_under_way != NULL);
-    uint32_t wanted = setup->plan->connections / setup->plan->threads;
-    wanted = wanted < 1 ? 1 : wanted;
-    wanted = wanted > LANES_MAX ? LANES_MAX : wanted;
+    uint32_t wanted =
+        (setup->plan->connections + setup->plan->threads - 1) / setup->plan->threads;
+    wanted = wanted > PLAN_LANES_MAX ? PLAN_LANES_MAX : wanted;
     zeromq->lane_count = wanted > setup->client_count ? setup->client_count : wanted;
     for (uint32_t i = 0; i < zeromq->lane_count; i++) {
         zeromq->lanes[i].endpoint =
@@ -91,6 +95,13 @@ static void connect_lane(struct zeromq *zeromq, struct lane *lane)
     (void)zmq_setsockopt(lane->socket, ZMQ_RCVHWM, &zero, sizeof zero);
     (void)zmq_setsockopt(lane->socket, ZMQ_RECONNECT_IVL, &reconnect_ms,
                          sizeof reconnect_ms);
+    char monitor[48];
+    (void)snprintf(monitor, sizeof monitor, "inproc://monitor-%p", lane->socket);
+    const int broken = ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED;
+    CHECK(zmq_socket_monitor(lane->socket, monitor, broken) == 0);
+    lane->monitor = zmq_socket(zeromq->context, ZMQ_PAIR);
+    CHECK(lane->monitor != NULL);
+    CHECK(zmq_connect(lane->monitor, monitor) == 0);
     CHECK(zmq_connect(lane->socket, address) == 0); // options.c has checked the address
     lane->heard_ns = now_ns();
 }
@@ -102,7 +113,10 @@ static void make_poll_set(struct zeromq *zeromq)
     for (uint32_t i = 0; i < zeromq->lane_count; i++) {
         (void)poll_set_add_socket(&zeromq->set, zeromq->lanes[i].socket);
     }
-    zeromq->timer_member = poll_set_add_descriptor(&zeromq->set, zeromq->timer);
+    for (uint32_t i = 0; i < zeromq->lane_count; i++) {
+        (void)poll_set_add_socket(&zeromq->set, zeromq->lanes[i].monitor);
+    }
+    (void)poll_set_add_descriptor(&zeromq->set, zeromq->timer);
 }
 
 static void zeromq_start(void *state, uint32_t client)
@@ -154,6 +168,23 @@ static void zeromq_wait(void *state, uint64_t until_ns)
             receive_all(zeromq, &zeromq->lanes[i]);
         }
     }
+    for (uint32_t i = 0; i < zeromq->lane_count; i++) {
+        if (poll_set_is_ready(&zeromq->set, zeromq->lane_count + i) &&
+            has_broken(&zeromq->lanes[i])) {
+            reopen_lane(zeromq, &zeromq->lanes[i]);
+            return; // the set is another one: what else is ready comes with the next wait
+        }
+    }
+}
+
+static bool has_broken(const struct lane *lane)
+{
+    char event[64];
+    bool is_told = false;
+    while (zmq_recv(lane->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 0) {
+        is_told = true; // it tells of nothing else
+    }
+    return is_told;
 }
 
 /* The client whose message the answers are of; UINT32_MAX: of none that is under way. */
@@ -204,10 +235,17 @@ static void receive_all(struct zeromq *zeromq, struct lane *lane)
     (void)zmq_msg_close(&message);
 }
 
+static void close_lane(struct lane *lane)
+{
+    (void)zmq_socket_monitor(lane->socket, NULL, 0);
+    (void)zmq_close(lane->monitor);
+    (void)zmq_close(lane->socket);
+}
+
 static void reopen_lane(struct zeromq *zeromq, struct lane *lane)
 {
     uint32_t index = (uint32_t)(lane - zeromq->lanes);
-    (void)zmq_close(lane->socket);
+    close_lane(lane);
     lane->endpoint = (lane->endpoint + 1) % zeromq->setup.plan->endpoint_count;
     connect_lane(zeromq, lane);
     make_poll_set(zeromq);
@@ -236,7 +274,7 @@ static void zeromq_close(void *state)
 {
     struct zeromq *zeromq = state;
     for (uint32_t i = 0; i < zeromq->lane_count; i++) {
-        (void)zmq_close(zeromq->lanes[i].socket);
+        close_lane(&zeromq->lanes[i]);
     }
     (void)zmq_ctx_term(zeromq->context);
     (void)close(zeromq->timer);
