@@ -143,10 +143,8 @@ static void skip_info(struct reader *reader)
     uint32_t pairs = reader_take_map(reader, PAIRS_MAX);
     for (uint32_t i = 0; i < pairs && !reader->has_failed; i++) {
         (void)reader_take_bytes(reader, WORD_BYTES_MAX);
-        if (reader->has_failed || reader->at >= reader->bytes.bytes) {
-            return;
-        }
-        uint8_t first = reader->bytes.data[reader->at];
+        bool is_there = !reader->has_failed && reader->at < reader->bytes.bytes;
+        uint8_t first = is_there ? reader->bytes.data[reader->at] : NIL; // which fails
         if (first == 0xc2 || first == 0xc3) {
             (void)reader_take_bool(reader);
         } else if (first < 0x80 || (first >= 0xcc && first <= 0xd3)) {

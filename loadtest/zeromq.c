@@ -28,6 +28,7 @@ struct lane {
     void *socket;
     void *monitor; // tells when the connection breaks
     uint32_t endpoint;
+    uint64_t opened_ns;
     uint64_t heard_ns; // last answer, or when it was opened
 };
 
@@ -103,7 +104,8 @@ static void connect_lane(struct zeromq *zeromq, struct lane *lane)
     CHECK(lane->monitor != NULL);
     CHECK(zmq_connect(lane->monitor, monitor) == 0);
     CHECK(zmq_connect(lane->socket, address) == 0); // options.c has checked the address
-    lane->heard_ns = now_ns();
+    lane->opened_ns = now_ns();
+    lane->heard_ns = lane->opened_ns;
 }
 
 /* Anew after each reconnection: a set only grows. */
@@ -177,14 +179,19 @@ static void zeromq_wait(void *state, uint64_t until_ns)
     }
 }
 
+/* A refused connection is tried again by itself: no hurry to leave it. */
 static bool has_broken(const struct lane *lane)
 {
-    char event[64];
-    bool is_told = false;
+    uint8_t event[64];
+    bool is_broken = false;
+    bool is_new = now_ns() - lane->opened_ns < RECONNECT_MS * NS_PER_MS;
     while (zmq_recv(lane->monitor, event, sizeof event, ZMQ_DONTWAIT) >= 0) {
-        is_told = true; // it tells of nothing else
+        uint16_t kind = 0; // of the first of two frames; the other is an address
+        memcpy(&kind, event, sizeof kind);
+        is_broken = is_broken || kind == ZMQ_EVENT_DISCONNECTED ||
+                    (kind == ZMQ_EVENT_CONNECT_RETRIED && !is_new);
     }
-    return is_told;
+    return is_broken;
 }
 
 /* The client whose message the answers are of; UINT32_MAX: of none that is under way. */
