@@ -5,6 +5,7 @@
  * blocked. The engine may also end by itself (failed disk, halt): a watcher thread joins
  * it and wakes the main thread with SIGUSR1, so that there is one wait for both.
  */
+#include "cli/server.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "cli/commands.h"
@@ -32,7 +33,6 @@ struct run {
     int exit_code;
 };
 
-static int serve(const struct settings *settings);
 static int serve_with(void *context, const struct settings *settings);
 static void block_signals(sigset_t *out_signals);
 static void add_unless_ignored(sigset_t *signals, int number);
@@ -73,17 +73,20 @@ int cli_run_server(int argc, char **argv)
     struct settings settings;
     struct sentence error = {0};
     int code = settings_load(&source, &settings, error.text, sizeof error.text);
-    return code == 0 ? serve(&settings) : refuse(&error, code);
+    if (code != 0) {
+        return refuse(&error, code);
+    }
+    if (settings.node_count > 1) {
+        log_set_name(settings.nodes[settings.node_index].name);
+    }
+    return cli_serve(&settings);
 }
 
-static int serve(const struct settings *settings)
+int cli_serve(const struct settings *settings)
 {
     struct sentence error = {0};
     struct cli_needs needs = cli_count_needs(settings);
     log_set_level((enum log_level)settings->log_level);
-    if (settings->node_count > 1) {
-        log_set_name(settings->nodes[settings->node_index].name);
-    }
     if (!cli_raise_open_files(needs.open_files, &error)) {
         return refuse(&error, CLI_OS_ERROR);
     }

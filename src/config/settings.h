@@ -18,6 +18,8 @@
 
 enum { SETTINGS_NODES_MAX = 7, SETTINGS_NAME_BYTES = 64, SETTINGS_TEXT_BYTES = 256 };
 
+struct fault_switch;
+
 enum settings_durability { SETTINGS_SYNC = 0, SETTINGS_INTERVAL, SETTINGS_NONE };
 
 struct settings_node {
@@ -48,6 +50,7 @@ struct settings {
     uint32_t heartbeat_ms;
     uint32_t log_level;    // enum log_level
     char step_trace[1024]; // experiments: file that gets each step of the core; "": none
+    const struct fault_switch *faults; // NULL but in the nodes of `consens dev`
 };
 
 struct settings_source {

@@ -118,6 +118,7 @@ bool boot_open_log(struct engine *engine, struct boot_error *error)
         return false;
     }
     engine->has_files = true;
+    files_plant(&engine->files, engine->settings->faults);
     fill_wal_settings(engine);
     struct wal_recovery *recovery = &engine->recovery;
     enum wal_status status =
@@ -296,6 +297,7 @@ static bool open_peers(struct engine *engine, void *zmq_context, struct boot_err
         .endpoints = endpoints,
         .frame_bytes_max = LIMIT_FRAME_BYTES,
         .queue_messages_max = LIMIT_PEER_QUEUE_MESSAGES,
+        .faults = settings->faults,
     };
     engine->peers =
         peers_open(zmq_context, &peers_settings, error->text, error->text_bytes);

@@ -38,6 +38,7 @@ static bool open_router(struct peers *peers, char *out_error, size_t error_bytes
 static bool
 open_link(struct peers *peers, uint32_t seat, char *out_error, size_t error_bytes);
 static bool skip_rest(void *socket, zmq_msg_t *message);
+static bool is_cut(const struct peers *peers);
 static void set_option(void *socket, int option, int value);
 
 struct peers *peers_open(void *zmq_context,
@@ -108,6 +109,9 @@ void peers_send(struct peers *peers, uint32_t seat, struct cs_view frame)
     CHECK(seat < peers->settings.seat_count);
     CHECK(seat != peers->settings.seat);
     CHECK(frame.bytes <= peers->settings.frame_bytes_max);
+    if (is_cut(peers)) {
+        return;
+    }
     // EAGAIN: the peer is down or slower than we send. Lost, as any frame may be.
     (void)zmq_send(peers->links[seat].dealer, frame.data, frame.bytes, ZMQ_DONTWAIT);
 }
@@ -123,12 +127,18 @@ bool peers_receive(struct peers *peers, struct cs_view *out_frame)
         if (zmq_msg_recv(frame, peers->router, ZMQ_DONTWAIT) < 0) {
             return false;
         }
-        if (!skip_rest(peers->router, frame)) {
+        if (!skip_rest(peers->router, frame) && !is_cut(peers)) {
             *out_frame = view_of(zmq_msg_data(frame), zmq_msg_size(frame));
             return true;
         }
     }
     return false;
+}
+
+static bool is_cut(const struct peers *peers)
+{
+    const struct fault_switch *faults = peers->settings.faults;
+    return faults != NULL && atomic_load(&faults->is_cut);
 }
 
 /* An event is two parts: number and value, then the address. */

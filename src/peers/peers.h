@@ -11,6 +11,7 @@
 #define CONSENS_PEERS_PEERS_H
 
 #include "base/bytes.h"
+#include "base/fault_switch.h"
 
 #include <stdbool.h>
 
@@ -28,6 +29,7 @@ struct peers_settings {
     const char *const *endpoints; // by seat; the own one is not used
     uint32_t frame_bytes_max;
     uint32_t queue_messages_max;
+    const struct fault_switch *faults; // NULL: none are planted
 };
 
 /* NULL: out_error says why (busy port: which one, what to do). */

@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { PROBE_BYTES = FILES_ALIGN_BYTES, DIRECTORY_MODE = 0700, FILE_MODE = 0600 };
@@ -30,6 +31,7 @@ static const char PROBE_NAME[] = "prepare-probe";
 struct real_disk {
     int directory; // holds the lock
     bool is_direct;
+    const struct fault_switch *faults; // NULL: none are planted
 };
 
 struct file_system {
@@ -70,6 +72,17 @@ struct files_words files_words_of(int error)
 static struct real_disk *disk_of(void *context)
 {
     return context;
+}
+
+/* What `consens dev` calls a slow disk. */
+static void sync_slowly(const struct real_disk *disk)
+{
+    uint32_t delay_ms =
+        disk->faults == NULL ? 0 : atomic_load(&disk->faults->sync_delay_ms);
+    struct timespec rest = {.tv_sec = delay_ms / 1000,
+                            .tv_nsec = (long)(delay_ms % 1000) * 1000000};
+    while (delay_ms > 0 && nanosleep(&rest, &rest) != 0 && errno == EINTR) {
+    }
 }
 
 /* ---- files ------------------------------------------------------------------------- */
@@ -139,13 +152,13 @@ write_at(void *context, int handle, const void *data, size_t bytes, uint64_t off
 static int64_t
 write_through(void *context, int handle, const void *data, size_t bytes, uint64_t offset)
 {
-    (void)context;
+    sync_slowly(disk_of(context));
     return write_with_flags(handle, data, bytes, offset, RWF_DSYNC);
 }
 
 static int sync_file(void *context, int handle)
 {
-    (void)context;
+    sync_slowly(disk_of(context));
     int result = -1;
     do {
         result = fdatasync(handle); // with the size, if that has changed
@@ -438,6 +451,11 @@ int files_open_directory(struct files *out_files,
         .is_direct = is_direct,
     };
     return 0;
+}
+
+void files_plant(struct files *files, const struct fault_switch *faults)
+{
+    disk_of(files->context)->faults = faults;
 }
 
 void files_close_directory(struct files *files)

@@ -11,6 +11,8 @@
 #ifndef CONSENS_WAL_FILES_H
 #define CONSENS_WAL_FILES_H
 
+#include "base/fault_switch.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -75,6 +77,8 @@ int files_open_directory(struct files *out_files,
                          const char *path,
                          char *out_error,
                          size_t error_bytes);
+/* Plants faults: each sync then takes as long as they say. They outlive `files`. */
+void files_plant(struct files *files, const struct fault_switch *faults);
 void files_close_directory(struct files *files);
 
 #endif

@@ -21,6 +21,7 @@ struct world {
     const char *list[2];
     struct peers *peers[2];
     char error[256];
+    struct fault_switch faults; // of node 0
 };
 
 /* A port nobody listens on. */
@@ -43,6 +44,7 @@ static void open_node(struct world *world, uint32_t seat)
         .endpoints = world->list,
         .frame_bytes_max = FRAME_BYTES_MAX,
         .queue_messages_max = QUEUE_MAX,
+        .faults = seat == 0 ? &world->faults : NULL,
     };
     // The port was free a moment ago, but its old socket may still be closing.
     uint64_t deadline_ms = clock_now_ms() + PATIENCE_MS;
@@ -122,6 +124,31 @@ static void frames_arrive_both_ways(void **state)
     assert_memory_equal(frame.data, "to one", 6);
     frame = exchange(world, 1, "to zero");
     assert_memory_equal(frame.data, "to zero", 7);
+}
+
+static void frames_of_a_node_that_is_cut_off_are_dropped(void **state)
+{
+    struct world *world = *state;
+    open_node(world, 1);
+    (void)exchange(world, 0, "before");
+    (void)exchange(world, 1, "before");
+    drain(world->peers[0]);
+    drain(world->peers[1]);
+    atomic_store(&world->faults.is_cut, true);
+    struct cs_view frame = {0};
+    for (int i = 0; i < 10; i++) {
+        peers_send(world->peers[0], 1, view_of("out", 3));
+        peers_send(world->peers[1], 0, view_of("in", 2));
+        wait_a_little(world->peers[0]);
+        assert_false(peers_receive(world->peers[0], &frame));
+        wait_a_little(world->peers[1]);
+        assert_false(peers_receive(world->peers[1], &frame));
+    }
+    atomic_store(&world->faults.is_cut, false);
+    frame = exchange(world, 0, "after");
+    assert_memory_equal(frame.data, "after", 5);
+    frame = exchange(world, 1, "after");
+    assert_memory_equal(frame.data, "after", 5);
 }
 
 static void frames_to_an_absent_peer_are_lost_at_once(void **state)
@@ -224,6 +251,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(frames_arrive_both_ways, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(frames_of_a_node_that_is_cut_off_are_dropped,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(frames_to_an_absent_peer_are_lost_at_once, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(closed_connection_is_told_with_its_seat, set_up,

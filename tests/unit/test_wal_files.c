@@ -1,6 +1,8 @@
 /* The real disk: what files_open_directory() makes, refuses and says. */
 #include "wal/files.h"
 
+#include "base/clock.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -219,6 +221,26 @@ static void memory_file_systems_are_not_called_direct(void **state)
     assert_false(fixture->files.is_direct(fixture->files.context));
 }
 
+static void planted_faults_make_each_sync_slow(void **state)
+{
+    struct fixture *fixture = *state;
+    struct fault_switch faults = {0};
+    open_directory(fixture);
+    struct files *files = &fixture->files;
+    files_plant(files, &faults);
+    int handle = files->open_file(files->context, "one", true);
+    assert_true(handle >= 0);
+    memset(fixture->page, 7, FILES_ALIGN_BYTES);
+    atomic_store(&faults.sync_delay_ms, 30);
+    uint64_t start_ms = clock_now_ms();
+    assert_int_equal(
+        files->write_through(files->context, handle, fixture->page, FILES_ALIGN_BYTES, 0),
+        FILES_ALIGN_BYTES);
+    assert_int_equal(files->sync_file(files->context, handle), 0);
+    assert_true(clock_now_ms() - start_ms >= 60);
+    assert_int_equal(files->close_file(files->context, handle), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +254,7 @@ int main(void)
         TEST(files_are_renamed_listed_and_removed),
         TEST(bad_handles_are_errors_not_crashes),
         TEST(memory_file_systems_are_not_called_direct),
+        TEST(planted_faults_make_each_sync_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
