@@ -248,7 +248,7 @@ $(OBJECTS): | $(if $(filter bench,$(MAKECMDGOALS)),deps-check,deps)
 endif
 
 run: deps all ## start three nodes on 3000, 4000 and 5000; Ctrl-C stops them
-	@config/run-three.sh
+	@build/consens dev 3
 
 demo: deps all ## put on one node, get from all three, stop: exits 0 if it works
 	@config/demo.sh

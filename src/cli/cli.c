@@ -32,6 +32,34 @@ static const struct cli_command COMMANDS[] = {
         .run = cli_run_server,
     },
     {
+        .name = "dev",
+        .about = "run a whole cluster in this terminal, with faults if you like",
+        .usage =
+            "usage: consens dev [N] [OPTIONS]\n"
+            "\n"
+            "Runs N nodes (1 to 7, 3 if not said) on this machine until Ctrl-C, n1 with\n"
+            "HTTP on port 3000, n2 on 4000, and so on. What was acknowledged is there\n"
+            "at the next start.\n"
+            "\n"
+            "  --data DIR          where data is kept. Default: ./consens-dev\n"
+            "  --port BASE         HTTP of n1; each next node has 1000 more. ZeroMQ has\n"
+            "                      + 10000 between the nodes, + 20000 for clients\n"
+            "  --log-level LEVEL   error, warn, info (default) or debug\n"
+            "\n"
+            "Faults, each in one node (1 to N). They come and go: a half period\n"
+            "without, a half with, and so on. The others serve as long as they are a\n"
+            "majority.\n"
+            "  --kill NODE         kill -9; with the next half it starts again\n"
+            "  --pause NODE        its process stands still (SIGSTOP, SIGCONT)\n"
+            "  --partition NODE    cut off from the other nodes, not from its clients\n"
+            "  --slow-disk NODE    each sync of its log takes 200 ms longer\n"
+            "  --every TIME        the period, 1s to 1h. Default: 10s\n"
+            "\n"
+            "DIR/consens.cfg is what the nodes run with: a node that you have killed\n"
+            "starts with consens server --config DIR/consens.cfg --node n2\n",
+        .run = cli_run_dev,
+    },
+    {
         .name = "config",
         .about = "check a configuration file, show the settings in effect",
         .usage = "usage: consens config check FILE\n"

@@ -24,6 +24,7 @@ const struct cli_command *cli_command_at(size_t index);
 const struct cli_command *cli_find_command(const char *name);
 
 int cli_run_config(int argc, char **argv);
+int cli_run_dev(int argc, char **argv);
 int cli_run_help(int argc, char **argv);
 int cli_run_server(int argc, char **argv);
 int cli_run_version(int argc, char **argv);
