@@ -29,8 +29,10 @@ enum {
     LIMIT_REQUESTS_WAITING = 16384, // client requests inside one engine; past it 429
     LIMIT_REQUEST_BYTES_WAITING = 64 * 1024 * 1024, // their bytes; past it 429
     LIMIT_CLIENT_REQUESTS_WAITING = 8192, // of one client of the ZeroMQ port: half of all
+    LIMIT_CLIENT_REQUEST_BYTES_WAITING = 32 * 1024 * 1024, // and half of their bytes
     LIMIT_CLIENT_UNREAD_BYTES =
         16 * 1024 * 1024, // of answers to one client; past it 429: it does not read
+    LIMIT_UNREAD_BYTES = 256 * 1024 * 1024, // of answers to all clients of that port
     LIMIT_CLIENT_MESSAGE_BYTES = 4 * 1024 * 1024, // of one message of requests
     LIMIT_CLIENT_ANSWER_BYTES = 4 * 1024 * 1024,  // of one answer to a batch
     LIMIT_CLIENT_FRAME_BYTES = 8 * 1024 * 1024,   // past it the connection is closed

@@ -319,10 +319,13 @@ take_client_request(void *context, uint64_t client, const struct request *reques
 static void drain_port(struct engine *engine)
 {
     struct port_taker taker = {.context = engine, .take = take_client_request};
-    for (int i = 0; i < DRAIN_MAX; i++) {
-        if (!port_receive(engine->port, &taker)) {
+    uint32_t taken = 0;
+    while (taken < DRAIN_MAX) {
+        uint32_t count = port_receive(engine->port, &taker);
+        if (count == 0) {
             return;
         }
+        taken += count;
     }
     poll_set_ask(&engine->input.set, engine->input.port);
 }

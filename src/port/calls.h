@@ -18,8 +18,9 @@ struct part { // one request
     uint64_t unless_revision;
     bool has_unless_revision;
     bool is_local;
-    bool wants_value; // get, status
-    size_t at;        // its packed answer in call->bytes
+    bool wants_value;    // get, status
+    uint64_t held_bytes; // of its key and value
+    size_t at;           // its packed answer in call->bytes
     size_t bytes;
 };
 

@@ -1,6 +1,7 @@
 #include "port/clients.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,18 +23,31 @@ static int compare(const struct client *left, const struct client *right)
 RB_GENERATE_INTERNAL(client_tree, client, links, compare, static __attribute__((unused)))
 // clang-format on
 
-void clients_init(struct clients *clients)
+static struct unread *unread_new(struct unread *all)
 {
-    RB_INIT(&clients->tree);
-    clients->count = 0;
-    clients->sweep_at = SWEEP_FIRST;
+    struct unread *unread = calloc(1, sizeof *unread);
+    CHECK(unread != NULL);
+    unread->all = all;
+    atomic_store(&unread->holders, 1);
+    if (all != NULL) {
+        atomic_fetch_add(&all->holders, 1);
+    }
+    return unread;
 }
 
 static void unread_release(struct unread *unread)
 {
-    if (atomic_fetch_sub(&unread->holders, 1) == 1) {
+    while (unread != NULL && atomic_fetch_sub(&unread->holders, 1) == 1) {
+        struct unread *all = unread->all;
         free(unread);
+        unread = all; // it has held that one
     }
+}
+
+void clients_init(struct clients *clients)
+{
+    *clients = (struct clients){.sweep_at = SWEEP_FIRST, .unread = unread_new(NULL)};
+    RB_INIT(&clients->tree);
 }
 
 static void forget(struct clients *clients, struct client *client)
@@ -49,6 +63,7 @@ void clients_fini(struct clients *clients)
     while (!RB_EMPTY(&clients->tree)) {
         forget(clients, RB_ROOT(&clients->tree));
     }
+    unread_release(clients->unread);
 }
 
 /* Clients come and go under names of their own: without this the table would only grow. */
@@ -57,7 +72,7 @@ static void sweep(struct clients *clients)
     struct client *client = RB_MIN(client_tree, &clients->tree);
     while (client != NULL) {
         struct client *next = RB_NEXT(client_tree, &clients->tree, client);
-        if (client->waiting_count == 0 && client_unread_bytes(client) == 0) {
+        if (client->load.requests == 0 && atomic_load(&client->unread->bytes) == 0) {
             forget(clients, client);
         }
         client = next;
@@ -79,9 +94,7 @@ struct client *clients_get(struct clients *clients, struct cs_view name)
     }
     client = calloc(1, sizeof *client);
     CHECK(client != NULL);
-    client->unread = calloc(1, sizeof *client->unread);
-    CHECK(client->unread != NULL);
-    atomic_store(&client->unread->holders, 1);
+    client->unread = unread_new(clients->unread);
     client->name_bytes = wanted.name_bytes;
     memcpy(client->name, wanted.name, wanted.name_bytes);
     (void)RB_INSERT(client_tree, &clients->tree, client);
@@ -89,9 +102,29 @@ struct client *clients_get(struct clients *clients, struct cs_view name)
     return client;
 }
 
-uint64_t client_unread_bytes(const struct client *client)
+static bool is_fair(uint64_t own, uint64_t own_max, uint64_t all, uint64_t all_max)
 {
-    return atomic_load(&client->unread->bytes);
+    return own <= own_max && own + all <= all_max;
+}
+
+bool clients_may_ask(const struct clients *clients, const struct client *client)
+{
+    const struct client_load *own = &client->load;
+    const struct client_load *all = &clients->load;
+    return is_fair(own->requests, LIMIT_CLIENT_REQUESTS_WAITING, all->requests,
+                   LIMIT_REQUESTS_WAITING) &&
+           is_fair(own->bytes, LIMIT_CLIENT_REQUEST_BYTES_WAITING, all->bytes,
+                   LIMIT_REQUEST_BYTES_WAITING);
+}
+
+bool clients_may_answer(const struct clients *clients,
+                        const struct client *client,
+                        uint64_t bytes)
+{
+    uint64_t own = client->load.answer_bytes + atomic_load(&client->unread->bytes);
+    uint64_t all = clients->load.answer_bytes + atomic_load(&clients->unread->bytes);
+    return is_fair(own + bytes, LIMIT_CLIENT_UNREAD_BYTES, all + bytes,
+                   LIMIT_UNREAD_BYTES);
 }
 
 struct block { // what libzmq holds of an answer
@@ -105,6 +138,7 @@ static void free_block(void *data, void *hint)
     struct block *block = hint;
     (void)data; // block->data
     atomic_fetch_sub(&block->unread->bytes, block->bytes);
+    atomic_fetch_sub(&block->unread->all->bytes, block->bytes);
     unread_release(block->unread);
     free(block);
 }
@@ -117,6 +151,7 @@ void client_make_answer(struct client *client, struct cs_view bytes, void *out_m
     block->bytes = bytes.bytes;
     memcpy(block->data, bytes.data, bytes.bytes);
     atomic_fetch_add(&client->unread->bytes, bytes.bytes);
+    atomic_fetch_add(&client->unread->all->bytes, bytes.bytes);
     atomic_fetch_add(&client->unread->holders, 1);
     CHECK(zmq_msg_init_data(out_message, block->data, bytes.bytes, free_block, block) ==
           0);

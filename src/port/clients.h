@@ -2,6 +2,10 @@
  * clients.h - who speaks to the port: by routing id, what each has waiting and what of
  * its answers it has not read. A record lives while there is either.
  *
+ * Fair shares: a client may have as much as is left over for all others, of requests,
+ * of their bytes, of answers not read. So one alone has half of what there is, two have
+ * a third each, and whoever comes with little finds room.
+ *
  * Thread: engine only, but for the counts of unread bytes: a thread of libzmq's lowers
  * them when an answer has left or is dropped with its connection, perhaps after the
  * record has gone.
@@ -22,12 +26,19 @@ enum { CLIENT_NAME_BYTES_MAX = 255 }; // of a routing id, by libzmq
 struct unread { // bytes of answers that libzmq still holds
     _Atomic uint64_t bytes;
     _Atomic uint32_t holders; // the record, and each such answer
+    struct unread *all;       // those of all clients; NULL: these are they
+};
+
+struct client_load {       // of one client, or of all
+    uint64_t requests;     // without an answer
+    uint64_t bytes;        // of their keys and values
+    uint64_t answer_bytes; // of batches that are not complete yet
 };
 
 struct client {
     RB_ENTRY(client) links;
     struct unread *unread;
-    uint32_t waiting_count; // requests without an answer
+    struct client_load load;
     uint32_t name_bytes;
     uint8_t name[CLIENT_NAME_BYTES_MAX];
 };
@@ -36,6 +47,8 @@ RB_HEAD(client_tree, client);
 
 struct clients {
     struct client_tree tree;
+    struct client_load load; // the sum over all
+    struct unread *unread;   // the same
     uint32_t count;
     uint32_t sweep_at; // records: then those of clients at rest are freed
 };
@@ -45,7 +58,12 @@ void clients_fini(struct clients *clients);
 /* The record of that routing id; a new one if there is none. */
 struct client *clients_get(struct clients *clients, struct cs_view name);
 
-uint64_t client_unread_bytes(const struct client *client);
+/* Whether it may have what it has, and ask more. */
+bool clients_may_ask(const struct clients *clients, const struct client *client);
+/* Whether it may be sent `bytes` more: it reads what it is sent. */
+bool clients_may_answer(const struct clients *clients,
+                        const struct client *client,
+                        uint64_t bytes);
 /*
  * A copy of `bytes` as an answer of this client, counted as unread until libzmq frees it.
  * `out_message` is a zmq_msg_t.

@@ -39,6 +39,9 @@ struct port {
     char sentence[256];
 };
 
+static const char UNREAD[] = "answers of this client wait to be read; read them before "
+                             "asking more";
+
 struct envelope { // how a message came
     struct client *client;
     bool has_delimiter;
@@ -47,9 +50,9 @@ struct envelope { // how a message came
 static bool
 open_router(struct port *port, void *zmq_context, char *out_error, size_t error_bytes);
 static bool receive_message(struct port *port, struct envelope *out, bool *out_is_one);
-static void serve_message(struct port *port,
-                          const struct envelope *envelope,
-                          const struct port_taker *taker);
+static uint32_t serve_message(struct port *port,
+                              const struct envelope *envelope,
+                              const struct port_taker *taker);
 
 struct port *port_open(void *zmq_context,
                        const struct port_settings *settings,
@@ -96,17 +99,14 @@ bool port_is_client(uint64_t client)
     return (client & PORT_CLIENT) != 0;
 }
 
-bool port_receive(struct port *port, const struct port_taker *taker)
+uint32_t port_receive(struct port *port, const struct port_taker *taker)
 {
     struct envelope envelope = {0};
     bool is_one = false; // frame, as the protocol says
     if (!receive_message(port, &envelope, &is_one)) {
-        return false;
+        return 0;
     }
-    if (is_one) {
-        serve_message(port, &envelope, taker);
-    }
-    return true;
+    return is_one ? serve_message(port, &envelope, taker) : 1;
 }
 
 /* ---- answers ----------------------------------------------------------------------- */
@@ -156,6 +156,8 @@ static void finish(struct port *port, struct call *call)
 {
     struct envelope envelope = {.client = call->client,
                                 .has_delimiter = call->has_delimiter};
+    call->client->load.answer_bytes -= call->bytes.bytes; // unread from now on
+    port->clients.load.answer_bytes -= call->bytes.bytes;
     struct cs_view bytes =
         call->is_batch ? order_answers(port, call) : view_of_buffer(&call->bytes);
     send_answer(port, &envelope, bytes);
@@ -182,12 +184,28 @@ static void answer_part(struct port *port,
     client_answer_pack(&call->bytes, answer);
     part->bytes = call->bytes.bytes - part->at;
     CHECK(call->open_count > 0);
-    CHECK(call->client->waiting_count > 0);
-    call->client->waiting_count--;
+    struct client_load *own = &call->client->load;
+    struct client_load *all = &port->clients.load;
+    CHECK(own->requests > 0);
+    CHECK(own->bytes >= part->held_bytes);
+    own->requests--;
+    all->requests--;
+    own->bytes -= part->held_bytes;
+    all->bytes -= part->held_bytes;
+    own->answer_bytes += part->bytes;
+    all->answer_bytes += part->bytes;
     call->open_count--;
     if (call->open_count == 0) {
         finish(port, call);
     }
+}
+
+/* A value for a client that does not read: it must not pile up here. */
+static bool
+is_unread(const struct port *port, const struct call *call, const struct reply *reply)
+{
+    return reply->value.bytes > COPIED_BYTES_MAX &&
+           !clients_may_answer(&port->clients, call->client, reply->value.bytes);
 }
 
 /* A value that the answer to its batch has no room for. */
@@ -195,6 +213,17 @@ static bool is_too_much(const struct call *call, const struct reply *reply)
 {
     return call->is_batch && reply->value.bytes > COPIED_BYTES_MAX &&
            call->bytes.bytes + reply->value.bytes > LIMIT_CLIENT_ANSWER_BYTES;
+}
+
+static void withhold(struct client_answer *answer,
+                     struct reply *shown,
+                     enum cs_status status,
+                     const char *sentence)
+{
+    shown->status = status;
+    shown->value = view_of(sentence, strlen(sentence));
+    answer->has_value = false;
+    answer->is_local = false;
 }
 
 void port_answer(struct port *port, uint64_t client, const struct reply *reply)
@@ -212,18 +241,18 @@ void port_answer(struct port *port, uint64_t client, const struct reply *reply)
         .leader = leader_of(port, reply),
         .durability = port->settings.durability,
     };
-    if (answer.has_value && is_too_much(call, reply)) {
-        static const char sentence[] = "the values of this batch are too large for one "
-                                       "answer: ask for this key by itself";
-        shown.status = CS_TOO_LARGE;
-        shown.value = view_of(sentence, sizeof sentence - 1);
-        answer.has_value = false;
-        answer.limit = LIMIT_CLIENT_ANSWER_BYTES;
-        answer.actual = call->bytes.bytes + reply->value.bytes;
-    } else if (reply->status == CS_OK && part->has_unless_revision &&
-               part->unless_revision == reply->item_revision) {
+    if (reply->status == CS_OK && part->has_unless_revision &&
+        part->unless_revision == reply->item_revision) {
         shown.status = CS_NOT_MODIFIED;
         answer.has_value = false;
+    } else if (answer.has_value && is_too_much(call, reply)) {
+        static const char sentence[] = "the values of this batch are too large for one "
+                                       "answer: ask for this key by itself";
+        withhold(&answer, &shown, CS_TOO_LARGE, sentence);
+        answer.limit = LIMIT_CLIENT_ANSWER_BYTES;
+        answer.actual = call->bytes.bytes + reply->value.bytes;
+    } else if (answer.has_value && is_unread(port, call, reply)) {
+        withhold(&answer, &shown, CS_OVERLOADED, UNREAD);
     }
     answer_part(port, call, (uint32_t)reply->ticket, &answer);
 }
@@ -273,18 +302,20 @@ static void refuse_part(struct port *port,
 /* Why this client may ask nothing more now; NULL: it may. */
 static const char *find_overload(struct port *port, const struct client *client)
 {
-    if (client->waiting_count > LIMIT_CLIENT_REQUESTS_WAITING) {
+    if (!clients_may_ask(&port->clients, client)) {
+        const struct client_load *own = &client->load;
+        const struct client_load *all = &port->clients.load;
         (void)snprintf(port->sentence, sizeof port->sentence,
-                       "%u requests of this client wait for an answer, the most it may "
-                       "have; read answers before asking more",
-                       (unsigned)LIMIT_CLIENT_REQUESTS_WAITING);
+                       "%llu requests of this client (%llu bytes) wait for an answer, of "
+                       "all clients %llu (%llu bytes): that is its share; read answers "
+                       "before asking more",
+                       (unsigned long long)own->requests, (unsigned long long)own->bytes,
+                       (unsigned long long)all->requests, (unsigned long long)all->bytes);
         return port->sentence;
     }
-    if (client_unread_bytes(client) > LIMIT_CLIENT_UNREAD_BYTES) {
-        return "this client has not read the answers it was sent; read them before "
-               "asking more";
-    }
-    return NULL;
+    // There is room for the largest answer, or none is worked out.
+    uint64_t bytes = port->settings.value_bytes_max;
+    return clients_may_answer(&port->clients, client, bytes) ? NULL : UNREAD;
 }
 
 static void hand_over(struct port *port,
@@ -302,6 +333,9 @@ static void hand_over(struct port *port,
         .is_local = request->consistency == REQUEST_LOCAL,
         .wants_value = request->kind == REQUEST_GET || request->kind == REQUEST_STATUS,
     };
+    part->held_bytes = request->key.bytes + taken->command.value.bytes;
+    call->client->load.bytes += part->held_bytes;
+    port->clients.load.bytes += part->held_bytes;
     const char *overload =
         taken->refusal == CS_OK ? find_overload(port, call->client) : "";
     if (overload != NULL) {
@@ -318,9 +352,10 @@ static void hand_over(struct port *port,
     taker->take(taker->context, calls_name(call) | PORT_CLIENT, request);
 }
 
-static void serve_message(struct port *port,
-                          const struct envelope *envelope,
-                          const struct port_taker *taker)
+/* How many requests it had; one for a message that has none. */
+static uint32_t serve_message(struct port *port,
+                              const struct envelope *envelope,
+                              const struct port_taker *taker)
 {
     struct cs_view bytes =
         view_of(zmq_msg_data(&port->message), zmq_msg_size(&port->message));
@@ -329,22 +364,23 @@ static void serve_message(struct port *port,
     if (bytes.bytes > LIMIT_CLIENT_MESSAGE_BYTES) {
         refuse_message(port, envelope, CS_TOO_LARGE,
                        "the message is too large; nothing of it was done", bytes.bytes);
-        return;
+        return 1;
     }
     if (!client_message_open(bytes, port->settings.value_bytes_max, &message, &reason)) {
         refuse_message(port, envelope, CS_MALFORMED, reason, 0);
-        return;
+        return 1;
     }
     uint32_t count = message.request_count;
     struct call *call = calls_begin(&port->calls, envelope->client, count);
     if (call == NULL) {
         refuse_message(port, envelope, CS_OVERLOADED,
                        "too many messages are waiting; nothing of this one was done", 0);
-        return;
+        return 1;
     }
     call->is_batch = message.is_batch;
     call->has_delimiter = envelope->has_delimiter;
-    envelope->client->waiting_count += count;
+    envelope->client->load.requests += count;
+    port->clients.load.requests += count;
     // The last part's answer may end the call before take() returns: it is not looked at
     // afterwards.
     for (uint32_t place = 0; place < count; place++) {
@@ -355,6 +391,7 @@ static void serve_message(struct port *port,
     if (port->command.capacity_bytes > KEPT_BYTES_MAX) {
         buffer_fini(&port->command);
     }
+    return count;
 }
 
 /* ---- the socket -------------------------------------------------------------------- */

@@ -4,9 +4,10 @@
  *   message --> calls.c: one call, a part for each request --> the replica's requests
  *   answer  <-- when every part has its reply              <-- the replica's replies
  *
- * Bounds: requests that wait, of one client and, in the replica, of all; bytes of answers
- * that a client has not read; bytes of one message and of one answer (limits.h). Past
- * them a request is refused, `overloaded` or `too_large`, and nothing waits.
+ * Bounds: requests that wait and their bytes, answers not read, of one client and of all
+ * (clients.h), in the replica together with HTTP; bytes of one message and of one answer
+ * (limits.h). Past them a request is refused, `overloaded` or `too_large`, and nothing
+ * waits.
  *
  * Thread: engine only.
  */
@@ -42,14 +43,14 @@ struct port *port_open(void *zmq_context,
                        char *out_error,
                        size_t error_bytes);
 void port_close(struct port **port);
-/* To poll for input; then port_receive until it answers false. */
+/* To poll for input; then port_receive until it answers 0. */
 void *port_socket(struct port *port);
 
 /*
- * One message; its requests go to the taker, which may answer from within. False: nothing
- * is there.
+ * One message; its requests go to the taker, which may answer from within. How much work
+ * it was, in requests; 0: nothing is there.
  */
-bool port_receive(struct port *port, const struct port_taker *taker);
+uint32_t port_receive(struct port *port, const struct port_taker *taker);
 
 /* Whether port_answer() is the way for this client of a reply. */
 bool port_is_client(uint64_t client);

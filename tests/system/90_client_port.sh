@@ -13,6 +13,14 @@ grep -v ' passed, ' "$work/interop"
 is 'a stranger can do all of it' 0 $code
 passed=$((passed + $(grep -c '^ok ' "$work/interop")))
 
+# Three clients that ask for all they can get, and one with a request at a time.
+fair=$(timeout 60 /usr/bin/python3 "$here/../interop/fairness.py" "${endpoints[0]}" 3)
+value_of() { awk -v name="$1" '$1 == name { print $2 }' <<<"$fair"; }
+is 'nothing of a modest client is refused beside three greedy ones' 0 "$(value_of modest_refused)"
+is 'which are, past their share' 1 $(($(value_of greedy_overloaded) > 0))
+below 'the modest one waits at most (ms)' 2000 "$(value_of modest_max_ms)"
+below 'and half of the time (ms)' 300 "$(value_of modest_p50_ms)"
+
 # What an acknowledged write over the port is worth: kill -9 of all, and it is there.
 for i in 0 1 2; do kill_nine $i; done
 start_all

@@ -308,6 +308,92 @@ static void a_client_that_does_not_read_is_refused(void **state)
     (void)zmq_close(modest);
 }
 
+static void two_that_take_all_they_can_leave_room_for_a_third(void **state)
+{
+    enum { FIRST = 5000, SECOND = 5692 }; // SECOND + (FIRST + SECOND) <= all
+    struct world *world = *state;
+    void *first = connect_client(world, ZMQ_DEALER);
+    void *second = connect_client(world, ZMQ_DEALER);
+    void *modest = connect_client(world, ZMQ_DEALER);
+    for (uint32_t i = 0; i < FIRST; i++) {
+        SEND(first, "\x93\x01\xa3get\xa1k");
+    }
+    receive_until(world, FIRST);
+    for (uint32_t i = 0; i < SECOND; i++) {
+        SEND(second, "\x93\x02\xa3get\xa1k");
+    }
+    receive_until(world, FIRST + SECOND);
+    SEND(second, "\x93\x03\xa3get\xa1k");
+    receive_message(world);
+    assert_answer(read_answer(world, second), 3, "overloaded");
+    SEND(modest, "\x93\x04\xa3get\xa1k");
+    receive_until(world, FIRST + SECOND + 1);
+    (void)zmq_close(first);
+    (void)zmq_close(second);
+    (void)zmq_close(modest);
+}
+
+static void bytes_that_wait_are_shared_too(void **state)
+{
+    enum {
+        HEAD_BYTES = 13,
+        PUTS = LIMIT_CLIENT_REQUEST_BYTES_WAITING / LIMIT_VALUE_BYTES
+    };
+    struct world *world = *state;
+    void *greedy = connect_client(world, ZMQ_DEALER);
+    void *modest = connect_client(world, ZMQ_DEALER);
+    uint32_t value_bytes = LIMIT_VALUE_BYTES - 1; // and a key of one
+    uint8_t *put = calloc(1, HEAD_BYTES + value_bytes);
+    assert_non_null(put);
+    memcpy(put, "\x94\x01\xa3put\xa1k\xc6\x00\x0f\xff\xff", HEAD_BYTES);
+    for (int i = 0; i < PUTS; i++) {
+        send_text(greedy, (const char *)put, HEAD_BYTES + value_bytes);
+    }
+    receive_until(world, PUTS);
+    send_text(greedy, (const char *)put, HEAD_BYTES + value_bytes);
+    receive_message(world);
+    assert_answer(read_answer(world, greedy), 1, "overloaded");
+    send_text(modest, (const char *)put, HEAD_BYTES + value_bytes);
+    receive_until(world, PUTS + 1);
+    answer(world, &world->taken[0], view_of(NULL, 0));
+    answer(world, &world->taken[1], view_of(NULL, 0)); // there is room again
+    send_text(greedy, (const char *)put, HEAD_BYTES + value_bytes);
+    receive_until(world, PUTS + 2);
+    free(put);
+    (void)zmq_close(greedy);
+    (void)zmq_close(modest);
+}
+
+/* All were asked before the first was answered, so none could be refused then. */
+static void values_that_nobody_reads_do_not_pile_up(void **state)
+{
+    enum { ASKED = 128 };
+    struct world *world = *state;
+    void *lazy = connect_client(world, ZMQ_DEALER);
+    int small = 1;
+    (void)zmq_setsockopt(lazy, ZMQ_RCVHWM, &small, sizeof small);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        SEND(lazy, "\x93\x01\xa3get\xa1k");
+    }
+    receive_until(world, ASKED);
+    uint8_t *value = calloc(1, LIMIT_VALUE_BYTES);
+    assert_non_null(value);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        answer(world, &world->taken[i], view_of(value, LIMIT_VALUE_BYTES));
+    }
+    free(value);
+    uint32_t values = 0;
+    for (uint32_t i = 0; i < ASKED; i++) {
+        const msgpack_object *fields = read_answer(world, lazy)->via.array.ptr;
+        bool has_value = fields[6].type == MSGPACK_OBJECT_BIN;
+        assert_answer(&world->unpacked.data, 1, has_value ? "ok" : "overloaded");
+        values += has_value;
+    }
+    assert_true(values >= LIMIT_CLIENT_UNREAD_BYTES / LIMIT_VALUE_BYTES - 1);
+    assert_true(values < ASKED / 2); // those, and what the connection's buffers took
+    (void)zmq_close(lazy);
+}
+
 static void the_answer_to_a_batch_has_a_limit(void **state)
 {
     struct world *world = *state;
@@ -370,6 +456,9 @@ int main(void)
         TEST(what_is_no_message_gets_one_answer),
         TEST(a_client_with_too_much_waiting_is_refused_and_others_are_not),
         TEST(a_client_that_does_not_read_is_refused),
+        TEST(two_that_take_all_they_can_leave_room_for_a_third),
+        TEST(bytes_that_wait_are_shared_too),
+        TEST(values_that_nobody_reads_do_not_pile_up),
         TEST(the_answer_to_a_batch_has_a_limit),
         TEST(a_client_that_is_gone_loses_its_answer),
         TEST(a_busy_address_is_said_in_words),
