@@ -2,6 +2,8 @@
 # client.py ENDPOINT...: include/consens/protocol.md as a stranger would use it, with pyzmq and
 # msgpack-python and nothing of ours. The endpoints are those of one cluster, all nodes up. Prints
 # `ok` or `FAIL` for each check; closes with `N passed, N failed`.
+import json
+import os
 import sys
 
 import msgpack
@@ -39,6 +41,34 @@ def ask(socket, message):
 endpoints = sys.argv[1:]
 dealers = [connect(zmq.DEALER, endpoint) for endpoint in endpoints]
 first, last = dealers[0], dealers[-1]
+
+def meant(value):
+    if isinstance(value, list):
+        return [meant(item) for item in value]
+    if isinstance(value, dict):
+        if "bin" in value:
+            return bytes.fromhex(value["bin"])
+        return {key: meant(item) for key, item in value.items()}
+    return value
+
+
+with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors.json")) as file:
+    vectors = json.load(file)
+for section in ("requests", "malformed", "answers"):
+    check("vectors: " + section, [],
+          [vector["name"] for vector in vectors[section]
+           if msgpack.packb(meant(vector["message"])).hex() != vector["hex"] or
+           msgpack.unpackb(bytes.fromhex(vector["hex"])) != meant(vector["message"])])
+for vector in vectors["malformed"]:
+    first.send(bytes.fromhex(vector["hex"]))
+    check("malformed: " + vector["name"], [0, "malformed"], msgpack.unpackb(first.recv())[:2])
+for vector in vectors["requests"]:
+    last.send(bytes.fromhex(vector["hex"]))
+    answers, requests = msgpack.unpackb(last.recv()), vector["message"]
+    if not isinstance(requests[0], list):
+        answers, requests = [answers], [requests]
+    check("taken: " + vector["name"], [request[0] for request in requests],
+          [answer[0] for answer in answers if len(answer) == 8])
 
 answer = ask(first, [1, "put", b"k\x00/..", b"v\x00"])
 check("put creates", [1, "created", None, None], answer[:2] + answer[6:])

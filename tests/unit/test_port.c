@@ -394,6 +394,32 @@ static void values_that_nobody_reads_do_not_pile_up(void **state)
     (void)zmq_close(lazy);
 }
 
+static void what_has_not_changed_fits_any_batch(void **state)
+{
+    struct world *world = *state;
+    void *dealer = connect_client(world, ZMQ_DEALER);
+    static const char part[] = "\x94\x01\xa3get\xa1k\x81\xafunless_revision\x02";
+    enum { PART_BYTES = sizeof part - 1, PARTS = 8 };
+    char bytes[1 + PARTS * PART_BYTES] = "\x98";
+    for (int i = 0; i < PARTS; i++) {
+        memcpy(bytes + 1 + PART_BYTES * i, part, PART_BYTES);
+    }
+    send_text(dealer, bytes, sizeof bytes);
+    receive_until(world, PARTS);
+    uint8_t *value = calloc(1, LIMIT_VALUE_BYTES);
+    assert_non_null(value);
+    for (int i = 0; i < PARTS; i++) {
+        answer(world, &world->taken[i],
+               view_of(value, LIMIT_VALUE_BYTES)); // at revision 2
+    }
+    free(value);
+    const msgpack_object *answers = read_answer(world, dealer);
+    for (int i = 0; i < PARTS; i++) {
+        assert_answer(&answers->via.array.ptr[i], 1, "not_modified");
+    }
+    (void)zmq_close(dealer);
+}
+
 static void the_answer_to_a_batch_has_a_limit(void **state)
 {
     struct world *world = *state;
@@ -459,6 +485,7 @@ int main(void)
         TEST(two_that_take_all_they_can_leave_room_for_a_third),
         TEST(bytes_that_wait_are_shared_too),
         TEST(values_that_nobody_reads_do_not_pile_up),
+        TEST(what_has_not_changed_fits_any_batch),
         TEST(the_answer_to_a_batch_has_a_limit),
         TEST(a_client_that_is_gone_loses_its_answer),
         TEST(a_busy_address_is_said_in_words),
