@@ -8,6 +8,8 @@
  *   a0..bf d9 da db   str with a length of 5 bits, 1 2 4 bytes: lenient only
  *   90..9f dc dd      array with a count of 4 bits, 2 4 bytes
  *   80..8f de df      map, likewise
+ *   c0                nil
+ *   only passed over: e0..ff negative, ca cb float, c7 c8 c9 d4..d8 ext
  *
  * Valid iff the form is one that is asked for, it and what it announces lie inside the
  * bytes, the value is within the caller's bounds and, for a strict reader, no shorter
@@ -15,6 +17,7 @@
  */
 #include "wire/reader.h"
 
+#include "base/check.h"
 #include "base/mutant.h"
 
 static uint64_t fail(struct reader *reader);
@@ -25,6 +28,7 @@ static uint64_t take_minimal(struct reader *reader, size_t width, uint64_t min);
 static uint64_t take_signed(struct reader *reader, size_t width);
 static uint64_t take_length(struct reader *reader, uint8_t first);
 static uint64_t take_count(struct reader *reader, uint8_t small, uint8_t large);
+static uint64_t skip_one(struct reader *reader);
 
 struct reader reader_over(struct cs_view bytes, bool is_strict)
 {
@@ -113,13 +117,35 @@ uint32_t reader_take_map(struct reader *reader, uint32_t max)
     return reader->has_failed ? 0 : (uint32_t)count;
 }
 
+bool reader_take_nil(struct reader *reader)
+{
+    bool is_nil = !reader->has_failed && bytes_left(reader) > 0 &&
+                  reader->bytes.data[reader->at] == 0xc0;
+    reader->at += is_nil ? 1 : 0;
+    return is_nil;
+}
+
+void reader_skip(struct reader *reader)
+{
+    CHECK(!reader->is_strict);
+    uint64_t pending = 1; // values still to pass: each needs at least a byte
+    while (pending > 0 && !reader->has_failed) {
+        pending += skip_one(reader) - 1;
+        if (pending > bytes_left(reader)) {
+            (void)fail(reader);
+        }
+    }
+}
+
+static bool is_array(uint8_t first)
+{
+    return (first & 0xf0U) == 0x90 || first == 0xdc || first == 0xdd;
+}
+
 bool reader_is_at_array(const struct reader *reader)
 {
-    if (reader->has_failed || bytes_left(reader) == 0) {
-        return false;
-    }
-    uint8_t first = reader->bytes.data[reader->at];
-    return (first & 0xf0U) == 0x90 || first == 0xdc || first == 0xdd;
+    return !reader->has_failed && bytes_left(reader) > 0 &&
+           is_array(reader->bytes.data[reader->at]);
 }
 
 struct cs_view reader_since(const struct reader *reader, size_t from)
@@ -222,4 +248,48 @@ static uint64_t take_count(struct reader *reader, uint8_t small, uint8_t large)
         return take_minimal(reader, 2, 16);
     }
     return first == large + 1 ? take_minimal(reader, 4, 0x10000) : fail(reader);
+}
+
+/* The bytes that follow the first one of a value that holds no others. */
+static uint64_t take_body_bytes(struct reader *reader, uint8_t first)
+{
+    static const uint8_t fixed[] = {
+        [0xca - 0xc0] = 4, [0xcb - 0xc0] = 8, [0xcc - 0xc0] = 1,  [0xcd - 0xc0] = 2,
+        [0xce - 0xc0] = 4, [0xcf - 0xc0] = 8, [0xd0 - 0xc0] = 1,  [0xd1 - 0xc0] = 2,
+        [0xd2 - 0xc0] = 4, [0xd3 - 0xc0] = 8, [0xd4 - 0xc0] = 2,  [0xd5 - 0xc0] = 3,
+        [0xd6 - 0xc0] = 5, [0xd7 - 0xc0] = 9, [0xd8 - 0xc0] = 17,
+    };
+    bool is_run = (first >= 0xa0 && first <= 0xbf) || (first >= 0xc4 && first <= 0xc6) ||
+                  (first >= 0xd9 && first <= 0xdb);
+    if (is_run) {
+        return take_length(reader, first);
+    }
+    if (first >= 0xc7 && first <= 0xc9) {
+        return take_number(reader, (size_t)1 << (first - 0xc7)) + 1; // and its type
+    }
+    if (first == 0xc1) {
+        return fail(reader);
+    }
+    return first >= 0xc0 && first <= 0xd8 ? fixed[first - 0xc0] : 0;
+}
+
+/* Passes one value but for those in it: their number. */
+static uint64_t skip_one(struct reader *reader)
+{
+    uint8_t first = 0;
+    if (!take_first(reader, &first)) {
+        return 0;
+    }
+    bool is_map = (first & 0xf0U) == 0x80 || first == 0xde || first == 0xdf;
+    if (is_map || is_array(first)) {
+        reader->at -= 1;
+        return is_map ? 2 * take_count(reader, 0x80, 0xde)
+                      : take_count(reader, 0x90, 0xdc);
+    }
+    uint64_t bytes = take_body_bytes(reader, first);
+    if (bytes > bytes_left(reader)) {
+        return fail(reader);
+    }
+    reader->at += (size_t)bytes;
+    return 0;
 }

@@ -35,6 +35,10 @@ struct cs_view reader_take_bytes(struct reader *reader, size_t max_bytes);
 uint32_t reader_take_array(struct reader *reader, uint32_t min, uint32_t max);
 /* Map header with at most max pairs; each needs at least two bytes of what remains. */
 uint32_t reader_take_map(struct reader *reader, uint32_t max);
+/* Whether a nil came next and was taken; anything else is left. */
+bool reader_take_nil(struct reader *reader);
+/* Passes over one value of any kind, with all that is in it. Lenient readers only. */
+void reader_skip(struct reader *reader);
 /* Whether an array comes next; nothing is taken. */
 bool reader_is_at_array(const struct reader *reader);
 /* The bytes consumed since `from` (a value of reader->at). */

@@ -383,6 +383,107 @@ static void reader_takes_what_msgpack_packs(void **state)
     }
 }
 
+/* ---- passing over ----------------------------------------------------------------- */
+
+static void reader_passes_over_one_value_of_any_kind(void **state)
+{
+    (void)state;
+    const struct cs_view values[] = {
+        BYTES("\x00"),
+        BYTES("\xff"),
+        BYTES("\xc0"),
+        BYTES("\xc3"),
+        BYTES("\xca"
+              "1234"),
+        BYTES("\xcb"
+              "12345678"),
+        BYTES("\xcc"
+              "1"),
+        BYTES("\xcd"
+              "12"),
+        BYTES("\xce"
+              "1234"),
+        BYTES("\xcf"
+              "12345678"),
+        BYTES("\xd0"
+              "1"),
+        BYTES("\xd1"
+              "12"),
+        BYTES("\xd2"
+              "1234"),
+        BYTES("\xd3"
+              "12345678"),
+        BYTES("\xd4"
+              "t1"),
+        BYTES("\xd5"
+              "t12"),
+        BYTES("\xd6"
+              "t1234"),
+        BYTES("\xd7"
+              "t12345678"),
+        BYTES("\xd8"
+              "t1234567812345678"),
+        BYTES("\xc7\x02"
+              "t12"),
+        BYTES("\xc8\x00\x01"
+              "t1"),
+        BYTES("\xc9\x00\x00\x00\x00"
+              "t"),
+        BYTES("\xc4\x01"
+              "1"),
+        BYTES("\xa2"
+              "12"),
+        BYTES("\xdb\x00\x00\x00\x01"
+              "1"),
+        BYTES("\x90"),
+        BYTES("\x92\x91\x93\x01\x02\x03\xc0"),
+        BYTES("\x81\x01\x92\x01\x80"),
+        BYTES("\xdc\x00\x01\x01"),
+        BYTES("\xdf\x00\x00\x00\x01\xa1k\xa1v"),
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        struct reader reader = reader_over(values[i], false);
+        reader_skip(&reader);
+        assert_true(reader_end(&reader));
+        for (size_t cut = 0; cut < values[i].bytes; cut++) {
+            reader = reader_over(view_of(values[i].data, cut), false);
+            reader_skip(&reader);
+            assert_true(reader.has_failed);
+        }
+    }
+}
+
+static void reader_passes_over_nothing_that_lies_about_its_size(void **state)
+{
+    (void)state;
+    const struct cs_view values[] = {
+        BYTES("\xc1"),
+        BYTES("\xdd\xff\xff\xff\xff\x01"),
+        BYTES("\xdf\xff\xff\xff\xff\x01"),
+        BYTES("\xc9\xff\xff\xff\xff"
+              "t"),
+        BYTES("\xdb\xff\xff\xff\xff"
+              "1"),
+        BYTES("\x92\x92\x92\x92\x01\x01"),
+    };
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        struct reader reader = reader_over(values[i], false);
+        reader_skip(&reader);
+        assert_true(reader.has_failed);
+    }
+}
+
+static void reader_takes_nil_and_leaves_what_is_none(void **state)
+{
+    (void)state;
+    struct reader reader = reader_over(BYTES("\xc0\x05"), false);
+    assert_true(reader_take_nil(&reader));
+    assert_false(reader_take_nil(&reader));
+    assert_int_equal(reader_take_u64(&reader, 9), 5);
+    assert_false(reader_take_nil(&reader));
+    assert_true(reader_end(&reader));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,6 +503,9 @@ int main(void)
         cmocka_unit_test(no_prefix_of_a_valid_message_is_valid),
         cmocka_unit_test(reader_agrees_with_msgpack_on_random_bytes),
         cmocka_unit_test(reader_takes_what_msgpack_packs),
+        cmocka_unit_test(reader_passes_over_one_value_of_any_kind),
+        cmocka_unit_test(reader_passes_over_nothing_that_lies_about_its_size),
+        cmocka_unit_test(reader_takes_nil_and_leaves_what_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
