@@ -87,6 +87,17 @@ PROBED_OBJECTS := $(patsubst %.c,$(B)/probed/%.o, \
     $(shell grep -lw -e MARK -e MARK_IF -e MARK_ROW -e BUGGIFY src/*/*.c))
 OBJECTS += $(PROBED_OBJECTS)
 
+# What programs of others link: src/client and what it stands on, position independent, with
+# nothing visible but consens_*.
+CLIENT_SOURCES := $(wildcard src/client/*.c) src/wire/client_call.c src/wire/reader.c \
+    src/base/bytes.c src/base/check.c src/base/clock.c src/base/status.c \
+    src/config/address.c src/config/sentence.c
+CLIENT_OBJECTS := $(CLIENT_SOURCES:%.c=$(B)/pic/%.o)
+OBJECTS += $(CLIENT_OBJECTS)
+CLIENT_SONAME  := libconsens.so.0
+CLIENT_SHARED  := $(B)/$(CLIENT_SONAME)
+CLIENT_STATIC  := $(B)/libconsens.a
+
 LIBRARY   := $(B)/libconsens-all.a
 LOAD_PARTS := $(B)/libloadtest.a
 SUPPORT   := $(B)/libtest-support.a
@@ -136,7 +147,10 @@ else
 all: $(PROGRAM)
 endif
 
-programs: all $(LIBRARY) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LINCHECK) $(MONITOR) $(CHAOS) $(LOADTEST) $(RAW) ## build all there is
+# Sanitizers' runtimes belong to programs, not to libraries.
+CLIENT_LIBRARIES := $(if $(filter debug release,$(VARIANT)),$(CLIENT_SHARED) $(CLIENT_STATIC))
+
+programs: all $(LIBRARY) $(CLIENT_LIBRARIES) $(SUPPORT) $(TESTS) $(SIM) $(SCENARIOS) $(LINCHECK) $(MONITOR) $(CHAOS) $(LOADTEST) $(RAW) ## build all there is
 
 # Rewritten only when the command changes, so that other flags rebuild the objects.
 $(B)/flags: FORCE
@@ -144,7 +158,7 @@ $(B)/flags: FORCE
 	@printf '%s\n' '$(COMPILE) $(LINK)' >$@.$$PPID
 	@if cmp -s $@.$$PPID $@; then rm $@.$$PPID; else mv $@.$$PPID $@; fi
 
-$(filter-out $(B)/probed/%,$(OBJECTS)): $(B)/%.o: %.c $(B)/flags
+$(filter-out $(B)/probed/% $(B)/pic/%,$(OBJECTS)): $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	@echo "CC   $< ($(notdir $(B)))"
 	@$(COMPILE) $(if $(filter src/%,$<),,-Itests -I.) $(if $(filter tests/sim/%,$<),-DPROBES) \
@@ -154,6 +168,22 @@ $(PROBED_OBJECTS): $(B)/probed/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	@echo "CC   $< ($(notdir $(B)), probed)"
 	@$(COMPILE) -DPROBES -c $< -o $@
+
+$(CLIENT_OBJECTS): $(B)/pic/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	@echo "CC   $< ($(notdir $(B)), pic)"
+	@$(COMPILE) -fPIC -fvisibility=hidden -c $< -o $@
+
+$(CLIENT_SHARED): $(CLIENT_OBJECTS)
+	@echo "LINK $@"
+	@$(LINK) -shared -Wl,-soname,$(CLIENT_SONAME) -Wl,-z,defs -o $@ $^ -lzmq
+
+# One object, in which hidden names have become local.
+$(CLIENT_STATIC): $(CLIENT_OBJECTS)
+	@rm -f $@
+	@$(LD) -r -o $(B)/pic/consens.o $^
+	@objcopy --localize-hidden $(B)/pic/consens.o
+	@ar rcs $@ $(B)/pic/consens.o
 
 $(LIBRARY): $(SRC_OBJECTS)
 $(SUPPORT): $(SUPPORT_OBJECTS)
@@ -335,7 +365,7 @@ tsan: ## unit tests and tests/system/tsan*.sh under TSan
 	@$(MAKE) --no-print-directory tsan-system
 
 # libzmq is not instrumented: the suppressions name it. Tests of what has threads go with it.
-THREADED := handoff wal_thread http_worker peers engine
+THREADED := handoff wal_thread http_worker peers engine client_calls client_future
 tsan-system: ## threaded unit tests and tests/system/tsan*.sh under TSan
 	@$(MAKE) --no-print-directory VARIANT=tsan all $(THREADED:%=build/tsan/tests/unit/test_%)
 	@CONSENS=build/tsan/consens tests/tools/each.sh \
