@@ -29,6 +29,7 @@ static const struct cli_command COMMANDS[] = {
             "\n"
             "SIGTERM and SIGINT hand leadership over and stop; a second one stops at "
             "once.\n",
+        .words = "--config --node --data --durability --log-level --help",
         .run = cli_run_server,
     },
     {
@@ -57,7 +58,93 @@ static const struct cli_command COMMANDS[] = {
             "\n"
             "DIR/consens.cfg is what the nodes run with: a node that you have killed\n"
             "starts with consens server --config DIR/consens.cfg --node n2\n",
+        .words = "--data --port --log-level --kill --pause --partition --slow-disk --every "
+                 "--help",
         .run = cli_run_dev,
+    },
+    {
+        .name = "get",
+        .about = "write the bytes of a key to stdout",
+        .usage =
+            "usage: consens get KEY [OPTIONS]\n"
+            "\n"
+            "  --endpoints LIST    client ports of the cluster, the preferred one first:\n"
+            "                      tcp://HOST:PORT,... (or CONSENS_ENDPOINTS)\n"
+            "  --config FILE       the cluster's file, for its client ports (or\n"
+            "                      CONSENS_CONFIG). Default: tcp://127.0.0.1:23000\n"
+            "  --timeout TIME      how long all tries together may take; 5s, 1ms to 60s\n"
+            "  --json              the answer, or what went wrong, as one JSON object\n"
+            "  --local             from the state of one node, without asking a quorum\n"
+            "  --min-revision N    wait until the node has this revision\n"
+            "\n"
+            "Exactly the bytes, no line end. Exit code 1: there is no such key.\n",
+        .words = "--endpoints --config --timeout --json --local --min-revision --help",
+        .run = cli_run_get,
+    },
+    {
+        .name = "put",
+        .about = "set a key",
+        .usage =
+            "usage: consens put KEY VALUE [OPTIONS]      the words of the command line\n"
+            "       consens put KEY - [OPTIONS]          what comes from stdin\n"
+            "       consens put KEY @FILE [OPTIONS]      the bytes of a file\n"
+            "\n"
+            "  --endpoints LIST    client ports of the cluster, the preferred one first:\n"
+            "                      tcp://HOST:PORT,... (or CONSENS_ENDPOINTS)\n"
+            "  --config FILE       the cluster's file, for its client ports (or\n"
+            "                      CONSENS_CONFIG). Default: tcp://127.0.0.1:23000\n"
+            "  --timeout TIME      how long all tries together may take; 5s, 1ms to 60s\n"
+            "  --json              the answer, or what went wrong, as one JSON object\n"
+            "  --if-absent         only if the key does not exist\n"
+            "  --if-exists         only if it does\n"
+            "  --if-revision N     only if its revision is this one: compare and set\n"
+            "  --at-most-once      without a session: one round trip less, and an answer\n"
+            "                      that is lost leaves the outcome unknown\n"
+            "\n"
+            "Applied exactly once, whichever nodes fail meanwhile. Prints created or\n"
+            "updated. Exit codes: 0 done, 2 refused (too large), 3 the condition does not\n"
+            "hold, 4 certainly not applied, 5 the outcome is unknown.\n",
+        .words = "--endpoints --config --timeout --json --if-absent --if-exists "
+                 "--if-revision --at-most-once --help",
+        .run = cli_run_put,
+    },
+    {
+        .name = "del",
+        .about = "delete a key",
+        .usage =
+            "usage: consens del KEY [OPTIONS]\n"
+            "\n"
+            "  --endpoints LIST    client ports of the cluster, the preferred one first:\n"
+            "                      tcp://HOST:PORT,... (or CONSENS_ENDPOINTS)\n"
+            "  --config FILE       the cluster's file, for its client ports (or\n"
+            "                      CONSENS_CONFIG). Default: tcp://127.0.0.1:23000\n"
+            "  --timeout TIME      how long all tries together may take; 5s, 1ms to 60s\n"
+            "  --json              the answer, or what went wrong, as one JSON object\n"
+            "  --if-exists         only if the key exists\n"
+            "  --if-revision N     only if its revision is this one\n"
+            "  --at-most-once      without a session, as of put\n"
+            "\n"
+            "Exit codes as of put, and 1: there is no such key.\n",
+        .words = "--endpoints --config --timeout --json --if-exists --if-revision "
+                 "--at-most-once --help",
+        .run = cli_run_del,
+    },
+    {
+        .name = "status",
+        .about = "show what a node knows of itself and its cluster",
+        .usage =
+            "usage: consens status [OPTIONS]\n"
+            "\n"
+            "  --endpoints LIST    client ports of the cluster, the preferred one first:\n"
+            "                      tcp://HOST:PORT,... (or CONSENS_ENDPOINTS)\n"
+            "  --config FILE       the cluster's file, for its client ports (or\n"
+            "                      CONSENS_CONFIG). Default: tcp://127.0.0.1:23000\n"
+            "  --timeout TIME      how long all tries together may take; 5s, 1ms to 60s\n"
+            "  --json              the answer, or what went wrong, as one JSON object\n"
+            "\n"
+            "Of the first endpoint that answers.\n",
+        .words = "--endpoints --config --timeout --json --help",
+        .run = cli_run_status,
     },
     {
         .name = "config",
@@ -67,13 +154,26 @@ static const struct cli_command COMMANDS[] = {
                  "\n"
                  "check says whether the file is good for every node it names.\n"
                  "show prints every key with its value, as a file could hold it.\n",
+        .words = "check show --config --node --help",
         .run = cli_run_config,
     },
     {
         .name = "version",
         .about = "print the number of this release",
-        .usage = "usage: consens version\n",
+        .usage = "usage: consens version [--json]\n",
+        .words = "--json --help",
         .run = cli_run_version,
+    },
+    {
+        .name = "completion",
+        .about = "print a script that completes commands in a shell",
+        .usage = "usage: consens completion bash|zsh|fish\n"
+                 "\n"
+                 "  source <(consens completion bash)\n"
+                 "  consens completion zsh >~/.zfunc/_consens\n"
+                 "  consens completion fish >~/.config/fish/completions/consens.fish\n",
+        .words = "bash zsh fish --help",
+        .run = cli_run_completion,
     },
     {
         .name = "help",

@@ -13,8 +13,9 @@ enum { CLI_OK = 0, CLI_USAGE = 2, CLI_UNAVAILABLE = 69, CLI_OS_ERROR = 71 };
 
 struct cli_command {
     const char *name;
-    const char *about;                 // one line
-    const char *usage;                 // what `consens help NAME` prints
+    const char *about; // one line
+    const char *usage; // what `consens help NAME` prints
+    const char *words; // options and words that completion offers; NULL: --help
     int (*run)(int argc, char **argv); // argv[0] is the name of the command
 };
 
@@ -23,10 +24,15 @@ const struct cli_command *cli_command_at(size_t index);
 /* NULL: there is none. */
 const struct cli_command *cli_find_command(const char *name);
 
+int cli_run_completion(int argc, char **argv);
 int cli_run_config(int argc, char **argv);
 int cli_run_dev(int argc, char **argv);
+int cli_run_del(int argc, char **argv);
+int cli_run_get(int argc, char **argv);
 int cli_run_help(int argc, char **argv);
+int cli_run_put(int argc, char **argv);
 int cli_run_server(int argc, char **argv);
+int cli_run_status(int argc, char **argv);
 int cli_run_version(int argc, char **argv);
 
 void cli_print_usage(FILE *stream);

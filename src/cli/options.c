@@ -12,12 +12,11 @@
 
 enum { FIRST_VALUE = 256, NAME_BYTES = 256 }; // above every short option
 
+static void list_options(const struct cli_syntax *syntax, struct option *out_longs);
 static const char *given_option(int value, char **argv);
 static bool is_exact(int value, char **argv, const struct option *longs);
-static void refuse_option(const char *command,
-                          const char *given,
-                          const struct cli_option *options,
-                          size_t option_count);
+static void
+refuse_option(const char *command, const char *given, const struct cli_syntax *syntax);
 
 enum cli_options_result cli_parse_options(int argc,
                                           char **argv,
@@ -25,15 +24,18 @@ enum cli_options_result cli_parse_options(int argc,
                                           size_t option_count,
                                           struct cli_arguments *out_arguments)
 {
-    CHECK(option_count <= OPTIONS_MAX);
+    const struct cli_syntax syntax = {.options = options, .option_count = option_count};
+    return cli_parse(argc, argv, &syntax, out_arguments);
+}
+
+enum cli_options_result cli_parse(int argc,
+                                  char **argv,
+                                  const struct cli_syntax *syntax,
+                                  struct cli_arguments *out_arguments)
+{
+    CHECK(syntax->option_count + syntax->flag_count <= OPTIONS_MAX);
     struct option longs[OPTIONS_MAX + 2] = {{.name = "help", .val = 'h'}};
-    for (size_t i = 0; i < option_count; i++) {
-        longs[i + 1] = (struct option){
-            .name = options[i].name,
-            .has_arg = required_argument,
-            .val = FIRST_VALUE + (int)i,
-        };
-    }
+    list_options(syntax, longs + 1);
     opterr = 0;
     optind = 0; // start anew
     for (;;) {
@@ -48,18 +50,36 @@ enum cli_options_result cli_parse_options(int argc,
             return CLI_OPTIONS_BAD;
         }
         if (!is_exact(value, argv, longs)) {
-            refuse_option(argv[0], given_option(value, argv), options, option_count);
+            refuse_option(argv[0], given_option(value, argv), syntax);
             return CLI_OPTIONS_BAD;
         }
         if (value == 'h') {
             cli_print_command_usage(argv[0], stdout);
             return CLI_OPTIONS_HELP;
         }
-        *options[value - FIRST_VALUE].out_value = optarg;
+        size_t index = (size_t)(value - FIRST_VALUE);
+        if (index < syntax->option_count) {
+            *syntax->options[index].out_value = optarg;
+        } else {
+            *syntax->flags[index - syntax->option_count].out_flag = true;
+        }
     }
     *out_arguments =
         (struct cli_arguments){.count = argc - optind, .values = argv + optind};
     return CLI_OPTIONS_GOOD;
+}
+
+static void list_options(const struct cli_syntax *syntax, struct option *out_longs)
+{
+    for (size_t i = 0; i < syntax->option_count + syntax->flag_count; i++) {
+        bool is_flag = i >= syntax->option_count;
+        out_longs[i] = (struct option){
+            .name = is_flag ? syntax->flags[i - syntax->option_count].name
+                            : syntax->options[i].name,
+            .has_arg = is_flag ? no_argument : required_argument,
+            .val = FIRST_VALUE + (int)i,
+        };
+    }
 }
 
 // The word of the command line that getopt_long() has just read as an option.
@@ -67,7 +87,7 @@ static const char *given_option(int value, char **argv)
 {
     static char short_name[] = "-?";
     bool is_own_word = value >= FIRST_VALUE && optarg == argv[optind - 1];
-    bool is_short = value == '?' && optopt != 0 && optopt != 'h';
+    bool is_short = value == '?' && optopt != 0 && optopt != 'h' && optopt < FIRST_VALUE;
     short_name[1] = (char)optopt;
     if (is_short) {
         return short_name;
@@ -91,19 +111,21 @@ static bool is_exact(int value, char **argv, const struct option *longs)
     return strlen(name) == name_bytes && strncmp(given + 2, name, name_bytes) == 0;
 }
 
-static void refuse_option(const char *command,
-                          const char *given,
-                          const struct cli_option *options,
-                          size_t option_count)
+static void
+refuse_option(const char *command, const char *given, const struct cli_syntax *syntax)
 {
     const char *names[OPTIONS_MAX + 1] = {"help"};
+    size_t count = 1;
     char name[NAME_BYTES] = "";
-    for (size_t i = 0; i < option_count; i++) {
-        names[i + 1] = options[i].name;
+    for (size_t i = 0; i < syntax->option_count; i++) {
+        names[count++] = syntax->options[i].name;
+    }
+    for (size_t i = 0; i < syntax->flag_count; i++) {
+        names[count++] = syntax->flags[i].name;
     }
     const char *letters = given + strspn(given, "-");
     (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(letters, "="), letters);
-    const char *nearest = name_find_nearest(name, names, option_count + 1);
+    const char *nearest = name_find_nearest(name, names, count);
     if (nearest != NULL) {
         log_sentence("consens %s: unknown option \"%s\"; did you mean \"--%s\"?", command,
                      given, nearest);

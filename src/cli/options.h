@@ -6,13 +6,26 @@
 #ifndef CONSENS_CLI_OPTIONS_H
 #define CONSENS_CLI_OPTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { OPTIONS_MAX = 16 };
 
 struct cli_option {
-    const char *name;       // without dashes; every option takes a value
+    const char *name;       // without dashes
     const char **out_value; // set to what follows it; the last one counts
+};
+
+struct cli_flag {
+    const char *name; // without dashes
+    bool *out_flag;   // set to true if it is there
+};
+
+struct cli_syntax {
+    const struct cli_option *options;
+    size_t option_count;
+    const struct cli_flag *flags;
+    size_t flag_count; // with option_count <= OPTIONS_MAX
 };
 
 enum cli_options_result {
@@ -27,6 +40,11 @@ struct cli_arguments { // what is not an option, in order
 };
 
 /* argv[0] is the command's name, as in the table of commands. */
+enum cli_options_result cli_parse(int argc,
+                                  char **argv,
+                                  const struct cli_syntax *syntax,
+                                  struct cli_arguments *out_arguments);
+/* The same without flags. */
 enum cli_options_result cli_parse_options(int argc,
                                           char **argv,
                                           const struct cli_option *options,

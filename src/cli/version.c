@@ -7,7 +7,10 @@
 int cli_run_version(int argc, char **argv)
 {
     struct cli_arguments arguments = {0};
-    switch (cli_parse_options(argc, argv, NULL, 0, &arguments)) {
+    bool is_json = false;
+    const struct cli_flag flags[] = {{"json", &is_json}};
+    const struct cli_syntax syntax = {.flags = flags, .flag_count = 1};
+    switch (cli_parse(argc, argv, &syntax, &arguments)) {
     case CLI_OPTIONS_HELP:
         return CLI_OK;
     case CLI_OPTIONS_BAD:
@@ -19,6 +22,6 @@ int cli_run_version(int argc, char **argv)
         log_sentence("consens version: unexpected argument \"%s\"", arguments.values[0]);
         return CLI_USAGE;
     }
-    (void)printf("consens %s\n", CLI_VERSION);
+    (void)printf(is_json ? "{\"version\":\"%s\"}\n" : "consens %s\n", CLI_VERSION);
     return CLI_OK;
 }

@@ -38,8 +38,8 @@ struct agent {
 /* NULL: not enough files. */
 struct agent *agent_new(const struct endpoints *endpoints);
 void agent_destroy(struct agent **agent);
-/* Of pthread_create(); `client` is a struct consens_client. Ends once it is closing. */
-void *agent_run(void *client);
+/* Of pthread_create(); `context` is a struct consens_client. Ends once it is closing. */
+void *agent_run(void *context);
 
 /* A new call. */
 void calls_take(struct agent *agent, struct consens_future *future);

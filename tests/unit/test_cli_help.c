@@ -40,11 +40,11 @@ static void help_of_a_command_is_its_usage(void **state)
 static void help_of_an_unknown_command_is_an_error(void **state)
 {
     (void)state;
-    scratch_run(cli_main, (const char *const[]){"consens", "help", "put", NULL}, &run);
+    scratch_run(cli_main, (const char *const[]){"consens", "help", "watch", NULL}, &run);
     assert_int_equal(run.code, 2);
     assert_string_equal(run.out, "");
     assert_string_equal(run.err,
-                        "consens help: there is no command \"put\"; run \"consens "
+                        "consens help: there is no command \"watch\"; run \"consens "
                         "help\" for those there are\n");
 }
 

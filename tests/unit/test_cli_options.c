@@ -99,6 +99,42 @@ static void shortened_options_are_unknown(void **state)
     assert_int_equal(run.code, CLI_OPTIONS_BAD);
 }
 
+static bool is_json;
+
+static int parse_flags(int argc, char **argv)
+{
+    const struct cli_option options[] = {{"config", &file}};
+    const struct cli_flag flags[] = {{"json", &is_json}};
+    const struct cli_syntax syntax = {.options = options,
+                                      .option_count = 1,
+                                      .flags = flags,
+                                      .flag_count = 1};
+    file = NULL;
+    is_json = false;
+    return (int)cli_parse(argc, argv, &syntax, &arguments);
+}
+
+static void flags_take_no_value(void **state)
+{
+    (void)state;
+    scratch_run(parse_flags,
+                (const char *const[]){"get", "--json", "k", "--config", "a", NULL}, &run);
+    assert_int_equal(run.code, CLI_OPTIONS_GOOD);
+    assert_true(is_json);
+    assert_string_equal(file, "a");
+    assert_int_equal(arguments.count, 1);
+    scratch_run(parse_flags, (const char *const[]){"get", "--json=1", NULL}, &run);
+    assert_int_equal(run.code, CLI_OPTIONS_BAD);
+    assert_string_equal(run.err, "consens get: unknown option \"--json=1\"; did you mean "
+                                 "\"--json\"?\n");
+    scratch_run(parse_flags, (const char *const[]){"get", "--jsno", NULL}, &run);
+    assert_string_equal(run.err, "consens get: unknown option \"--jsno\"; did you mean "
+                                 "\"--json\"?\n");
+    scratch_run(parse_flags, (const char *const[]){"get", "k", NULL}, &run);
+    assert_int_equal(run.code, CLI_OPTIONS_GOOD);
+    assert_false(is_json);
+}
+
 static void an_option_without_its_value_is_named(void **state)
 {
     (void)state;
@@ -130,6 +166,7 @@ int main(void)
         cmocka_unit_test(arguments_may_stand_between_options),
         cmocka_unit_test(unknown_options_get_the_nearest_name),
         cmocka_unit_test(shortened_options_are_unknown),
+        cmocka_unit_test(flags_take_no_value),
         cmocka_unit_test(an_option_without_its_value_is_named),
         cmocka_unit_test(help_prints_the_usage_of_the_command),
     };

@@ -24,6 +24,16 @@ static void version_is_one_line(void **state)
     }
 }
 
+static void version_is_json_too(void **state)
+{
+    (void)state;
+    static struct scratch_run run;
+    scratch_run(cli_main, (const char *const[]){"consens", "version", "--json", NULL},
+                &run);
+    assert_int_equal(run.code, 0);
+    assert_string_equal(run.out, "{\"version\":\"" CLI_VERSION "\"}\n");
+}
+
 static void version_takes_no_argument(void **state)
 {
     (void)state;
@@ -38,6 +48,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(version_is_one_line),
+        cmocka_unit_test(version_is_json_too),
         cmocka_unit_test(version_takes_no_argument),
     };
     return cmocka_run_group_tests(tests, scratch_enter, scratch_leave);
