@@ -283,10 +283,22 @@ run: deps all ## start three nodes on 3000, 4000 and 5000; Ctrl-C stops them
 demo: deps all ## put on one node, get from all three, stop: exits 0 if it works
 	@config/demo.sh
 
-install: all ## program and headers to PREFIX (/usr/local), under DESTDIR
-	install -D -m 755 build/consens $(DESTDIR)$(PREFIX)/bin/consens
-	install -d $(DESTDIR)$(PREFIX)/include/consens
-	install -m 644 $(wildcard include/consens/*) $(DESTDIR)$(PREFIX)/include/consens
+INSTALLED := $(DESTDIR)$(PREFIX)
+SHARE     := $(INSTALLED)/share
+install: all $(CLIENT_LIBRARIES) ## program, libconsens, man page, completions: to PREFIX (/usr/local), under DESTDIR
+	install -D -m 755 build/consens $(INSTALLED)/bin/consens
+	install -D -m 755 $(CLIENT_SHARED) $(INSTALLED)/lib/$(CLIENT_SONAME)
+	ln -sf $(CLIENT_SONAME) $(INSTALLED)/lib/libconsens.so
+	install -m 644 $(CLIENT_STATIC) $(INSTALLED)/lib/libconsens.a
+	install -d $(INSTALLED)/include/consens $(INSTALLED)/lib/pkgconfig
+	install -m 644 $(wildcard include/consens/*) $(INSTALLED)/include/consens
+	sed 's,@PREFIX@,$(PREFIX),' config/consens.pc >$(INSTALLED)/lib/pkgconfig/consens.pc
+	install -D -m 644 config/consens.1 $(SHARE)/man/man1/consens.1
+	install -d $(SHARE)/bash-completion/completions $(SHARE)/zsh/site-functions \
+	    $(SHARE)/fish/vendor_completions.d
+	build/consens completion bash >$(SHARE)/bash-completion/completions/consens
+	build/consens completion zsh >$(SHARE)/zsh/site-functions/_consens
+	build/consens completion fish >$(SHARE)/fish/vendor_completions.d/consens.fish
 
 clean: ## remove build/
 	rm -rf build

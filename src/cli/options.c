@@ -61,6 +61,7 @@ enum cli_options_result cli_parse(int argc,
         if (index < syntax->option_count) {
             *syntax->options[index].out_value = optarg;
         } else {
+            CHECK(syntax->flags != NULL);
             *syntax->flags[index - syntax->option_count].out_flag = true;
         }
     }

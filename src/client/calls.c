@@ -422,16 +422,15 @@ static struct consens_future *find_only(const struct agent *agent, uint32_t link
 {
     struct consens_future *found = NULL;
     struct consens_future *future = NULL;
+    uint32_t count = 0;
     TAILQ_FOREACH(future, &agent->active, call.links)
     {
         if (future->call.state == CALL_SENT && future->call.link == link) {
-            if (found != NULL) {
-                return NULL;
-            }
+            count++;
             found = future;
         }
     }
-    return found;
+    return count == 1 ? found : NULL;
 }
 
 static void end_with_session(struct agent *agent, const struct client_reply *reply)
