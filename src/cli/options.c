@@ -13,6 +13,7 @@
 enum { FIRST_VALUE = 256, NAME_BYTES = 256 }; // above every short option
 
 static void list_options(const struct cli_syntax *syntax, struct option *out_longs);
+static void note_option(const struct cli_syntax *syntax, size_t index);
 static const char *given_option(int value, char **argv);
 static bool is_exact(int value, char **argv, const struct option *longs);
 static void
@@ -57,17 +58,21 @@ enum cli_options_result cli_parse(int argc,
             cli_print_command_usage(argv[0], stdout);
             return CLI_OPTIONS_HELP;
         }
-        size_t index = (size_t)(value - FIRST_VALUE);
-        if (index < syntax->option_count) {
-            *syntax->options[index].out_value = optarg;
-        } else {
-            CHECK(syntax->flags != NULL);
-            *syntax->flags[index - syntax->option_count].out_flag = true;
-        }
+        note_option(syntax, (size_t)(value - FIRST_VALUE));
     }
     *out_arguments =
         (struct cli_arguments){.count = argc - optind, .values = argv + optind};
     return CLI_OPTIONS_GOOD;
+}
+
+static void note_option(const struct cli_syntax *syntax, size_t index)
+{
+    if (index < syntax->option_count) {
+        *syntax->options[index].out_value = optarg;
+        return;
+    }
+    CHECK(syntax->flags != NULL);
+    *syntax->flags[index - syntax->option_count].out_flag = true;
 }
 
 static void list_options(const struct cli_syntax *syntax, struct option *out_longs)
