@@ -194,7 +194,7 @@ int main(int argument_count, char **arguments)
 {
     static struct session session;
     char error[OPTIONS_ERROR_BYTES];
-    if (!options_read(argument_count, arguments, &session.plan, error)) {
+    if (!plan_read(argument_count, arguments, &session.plan, error)) {
         if (error[0] == '\0') {
             options_print_usage(stdout);
             return EXIT_DONE;

@@ -473,10 +473,10 @@ static bool finish_reading(struct reading *reading)
     return conflict == NULL;
 }
 
-bool options_read(int argument_count,
-                  char **arguments,
-                  struct plan *out_plan,
-                  char error[OPTIONS_ERROR_BYTES])
+bool plan_read(int argument_count,
+               char **arguments,
+               struct plan *out_plan,
+               char error[OPTIONS_ERROR_BYTES])
 {
     struct reading reading = {.plan = out_plan, .error = error};
     *out_plan = preset();

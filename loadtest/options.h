@@ -13,10 +13,10 @@
 enum { OPTIONS_ERROR_BYTES = 240 };
 
 /* False: `error` is a sentence, empty if --help was asked for. */
-bool options_read(int argument_count,
-                  char **arguments,
-                  struct plan *out_plan,
-                  char error[OPTIONS_ERROR_BYTES]);
+bool plan_read(int argument_count,
+               char **arguments,
+               struct plan *out_plan,
+               char error[OPTIONS_ERROR_BYTES]);
 
 void options_print_usage(FILE *out);
 

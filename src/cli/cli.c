@@ -58,8 +58,9 @@ static const struct cli_command COMMANDS[] = {
             "\n"
             "DIR/consens.cfg is what the nodes run with: a node that you have killed\n"
             "starts with consens server --config DIR/consens.cfg --node n2\n",
-        .words = "--data --port --log-level --kill --pause --partition --slow-disk --every "
-                 "--help",
+        .words =
+            "--data --port --log-level --kill --pause --partition --slow-disk --every "
+            "--help",
         .run = cli_run_dev,
     },
     {

@@ -30,7 +30,7 @@ static bool read_line(const char *line, struct plan *out_plan)
             *at++ = '\0';
         }
     }
-    return options_read(count, arguments, out_plan, the_error);
+    return plan_read(count, arguments, out_plan, the_error);
 }
 
 static void a_plan_is_read(void **state)
