@@ -17,6 +17,7 @@
  * of the last.
  */
 #include "base/check.h"
+#include "base/mutant.h"
 #include "client/agent.h"
 
 #include <stdarg.h>
@@ -157,9 +158,10 @@ static void lose(struct agent *agent,
                  uint64_t now_ms)
 {
     struct call *call = &future->call;
-    call->is_doubtful = call->is_doubtful || request_is_write(future->request);
+    call->is_doubtful =
+        call->is_doubtful || (request_is_write(future->request) && !MUTANT_IS(230));
     avoid_link(agent, call->link);
-    if (is_repeatable(future)) {
+    if (is_repeatable(future) || MUTANT_IS(231)) {
         wait_again(agent, call, now_ms);
     } else {
         end_unknown(agent, future, reason);
@@ -473,7 +475,7 @@ static void refuse(struct agent *agent,
     if (is_expired && agent->session.id == call->session) {
         agent->session = (struct session){0}; // whoever comes next opens another
     }
-    if (is_expired && !call->is_doubtful) {
+    if (is_expired && (!call->is_doubtful || MUTANT_IS(232))) {
         call->session = 0; // nothing of it was done: it may have a number of another
         call->sequence = 0;
         is_again = true;
@@ -505,7 +507,7 @@ void calls_answer(struct agent *agent,
     bool is_last_try = call->state == CALL_SENT && call->link == link &&
                        (is_whole || reply->id == wire_id(call));
     if (!outcome_is_result(reply->status)) {
-        if (is_last_try) {
+        if (is_last_try || MUTANT_IS(233)) {
             refuse(agent, future, reply, now_ms);
         }
         return;

@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/mutant.h"
 
 _Static_assert((int)CONSENS_SESSION_WRITES_MAX == (int)LIMIT_SESSION_RESULTS,
                "a node keeps the answers of as many");
@@ -19,7 +20,8 @@ void session_start(struct session *session, uint64_t id)
 uint64_t session_take_number(struct session *session)
 {
     CHECK(session->id != 0);
-    if (session->next - session->lowest >= CONSENS_SESSION_WRITES_MAX) {
+    uint64_t under_way = session->next - session->lowest;
+    if (under_way >= CONSENS_SESSION_WRITES_MAX + (MUTANT_IS(234) ? 1 : 0)) {
         return 0;
     }
     *place_of(session, session->next) = true;

@@ -247,6 +247,22 @@ static void answers_that_come_twice_count_once(void **state)
     assert_ends(second, CONSENS_OK, CONSENS_APPLIED_YES);
 }
 
+static void a_refusal_that_comes_twice_does_not_end_the_next_try(void **state)
+{
+    struct world *world = *state;
+    consens_future_t *future = send_put(world, CONSENS_AT_MOST_ONCE);
+    struct fake_call first = fake_node_take(&world->nodes[0]);
+    fake_node_say(&world->nodes[0], &first, CS_NO_LEADER);
+    struct fake_call second = fake_node_take(&world->nodes[1]);
+    fake_node_say(&world->nodes[0], &first, CS_NO_LEADER);
+    // The second try is under way: a third one might be applied beside it.
+    assert_true(fake_node_is_quiet(&world->nodes[0], 200));
+    fake_node_say(&world->nodes[1], &second, CS_CREATED);
+    fake_call_fini(&first);
+    fake_call_fini(&second);
+    assert_ends(future, CONSENS_CREATED, CONSENS_APPLIED_YES);
+}
+
 static void a_lost_answer_at_most_once_is_unknown_and_nobody_else_is_asked(void **state)
 {
     struct world *world = *state;
@@ -476,6 +492,7 @@ int main(void)
         TEST(a_write_whose_node_died_is_sent_again_with_its_number),
         TEST(a_silent_node_is_left_and_its_late_result_counts),
         TEST(answers_that_come_twice_count_once),
+        TEST(a_refusal_that_comes_twice_does_not_end_the_next_try),
         TEST(a_lost_answer_at_most_once_is_unknown_and_nobody_else_is_asked),
         TEST(what_was_certainly_not_applied_is_sent_to_another_node),
         TEST(a_refusal_that_is_the_end_comes_through),
