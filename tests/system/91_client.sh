@@ -136,9 +136,11 @@ answers 'and the rest goes on' 0 v5 get mykey
 # A leader whose only follower hangs proposes what comes before it has seen that, and then cannot
 # say. It sees it within two rounds: on a slow machine the put may come too late.
 propose_into_the_void() {
-    leader=$(leader_index) || return 1
+    leader=$(leader_index)
+    [ -n "$leader" ] || return 1
     follower=
     for i in 0 1 2; do [ "$i" != "$leader" ] && [ -n "${pids[$i]}" ] && follower=$i; done
+    [ -n "$follower" ] || return 1
     kill -STOP "${pids[$follower]}"
     run put mykey v6 --at-most-once --timeout 500ms --endpoints "$(endpoint "$leader")" --json
     [ $code -eq 5 ] && return 0
