@@ -103,6 +103,15 @@
     X(C8_STARTED, "a node takes START", NULL)                                            \
     X(C8_UNFINISHED, "a restart with a Config and without START", NULL)                  \
     X(C8_WIPED, "an empty node that the others know", "tests/unit/test_paxos_gate.c")    \
+    X(S_OPEN, "a session is opened", NULL)                                               \
+    X(S_NEW, "a write of a session is applied", NULL)                                    \
+    X(S_OVERTAKEN, "a write that a later one of its session overtook", NULL)             \
+    X(S_REPLAY, "a retry gets the first answer", NULL)                                   \
+    X(S_BEHIND, "a write that the window has passed", NULL)                              \
+    X(S_ACKNOWLEDGED, "a write that its client gave up, inside the window", NULL)        \
+    X(S_EXPIRED, "a write of a session that is gone", NULL)                              \
+    X(S_IDLE, "a session unused for too long goes", NULL)                                \
+    X(S_EVICTED, "the session unused longest makes room", NULL)                          \
     X(ROW_NEWER, "superblock of a newer release", "tests/unit/test_recovery_table.c")    \
     X(ROW_UNREADABLE, "superblock cannot be read", "tests/unit/test_recovery_table.c")   \
     X(ROW_FORMAT, "nothing there: format", NULL)                                         \

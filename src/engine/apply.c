@@ -35,7 +35,8 @@ bool apply_entry(struct replica *replica,
         if (!batch_take(&reader, &origin, &command)) {
             return false;
         }
-        kv_apply(replica->kv, &command, entry->time_ms, &result);
+        uint64_t time_ms = MUTANT_IS(222) ? replica->now_ms : entry->time_ms;
+        kv_apply(replica->kv, &command, time_ms, &result);
         replica->stats.writes_applied++;
         if (MUTANT_IS(179)) {
             kv_apply(replica->kv, &command, entry->time_ms, &result);

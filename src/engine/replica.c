@@ -32,6 +32,9 @@ struct replica *replica_new(const struct replica_settings *settings,
     replica->waiters.last_id = settings->core.nonce >> 2;
     replica->kv = kv_new();
     CHECK(replica->kv != NULL);
+    if (settings->sessions_max > 0) {
+        kv_bound_sessions(replica->kv, settings->sessions_max, settings->session_idle_ms);
+    }
     replica->core = paxos_init(replica->core_memory, &settings->core, recovered);
     replica->view = paxos_view_of(replica->core);
     if (ports->begun != NULL) {

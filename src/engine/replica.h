@@ -68,6 +68,8 @@ struct replica_settings {
     uint32_t batch_commands_max;
     uint64_t batch_bytes_max;     // at most LIMIT_ENTRY_BYTES
     uint32_t slots_in_flight_max; // proposed, not decided; 0: the core's window alone
+    uint64_t sessions_max;        // of the state machine; 0: LIMIT_SESSIONS
+    uint64_t session_idle_ms;     // ... and with it this one
     const char *version;          // for status
 };
 

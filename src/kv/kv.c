@@ -95,6 +95,13 @@ void kv_destroy(struct kv **kv)
     *kv = NULL;
 }
 
+void kv_bound_sessions(struct kv *kv, uint64_t count_max, uint64_t idle_ms)
+{
+    CHECK(count_max > 0);
+    kv->sessions.count_max = count_max;
+    kv->sessions.idle_ms = idle_ms;
+}
+
 static void
 write_key(struct kv *kv, const struct command *command, struct kv_result *out_result)
 {
@@ -141,11 +148,15 @@ static void write_in_session(struct kv *kv,
         return;
     case SESSION_REPLAY:
         out_result->is_replay = true;
+        out_result->revision = MUTANT_IS(224) ? kv->revision : out_result->revision;
         return;
     case SESSION_STALE:
         out_result->status = CS_SESSION_STALE;
         break;
     case SESSION_EXPIRED:
+        if (MUTANT_IS(225)) {
+            write_key(kv, command, out_result);
+        }
         out_result->status = CS_SESSION_EXPIRED;
         break;
     }

@@ -44,6 +44,10 @@ struct kv_result {
 struct kv *kv_new(void);
 void kv_destroy(struct kv **kv);
 
+/* Before the first apply, and alike on all nodes for ever: it decides what is applied. The
+ * server keeps to LIMIT_SESSIONS and LIMIT_SESSION_IDLE_MS; the simulator's are small. */
+void kv_bound_sessions(struct kv *kv, uint64_t count_max, uint64_t idle_ms);
+
 /*
  * `time_ms` is the entry's log time. Any decoded command is legal. The condition comes
  * first: DELETE of a missing key is NOT_FOUND only if its condition holds. A write of a

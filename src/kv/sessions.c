@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/limits.h"
+#include "base/marks.h"
 #include "base/mutant.h"
 
 #include <stdlib.h>
@@ -95,7 +96,10 @@ static void forget(struct sessions *sessions, struct session *session)
 
 void sessions_init(struct sessions *sessions)
 {
-    *sessions = (struct sessions){0};
+    *sessions = (struct sessions){
+        .count_max = LIMIT_SESSIONS,
+        .idle_ms = LIMIT_SESSION_IDLE_MS,
+    };
     RB_INIT(&sessions->tree);
     TAILQ_INIT(&sessions->used);
 }
@@ -109,12 +113,15 @@ void sessions_fini(struct sessions *sessions)
 
 uint64_t sessions_open(struct sessions *sessions, uint64_t time_ms)
 {
-    if (sessions->count == LIMIT_SESSIONS) {
+    if (sessions->count == sessions->count_max) {
+        MARK(S_EVICTED);
         forget(sessions, TAILQ_FIRST(&sessions->used));
     }
     struct session *session = calloc(1, sizeof *session);
     CHECK(session != NULL);
+    MARK(S_OPEN);
     session->id = ++sessions->last_id;
+    session->id = MUTANT_IS(228) ? sessions->count + 1 : session->id;
     session->used_ms = time_ms;
     const struct session *twin = RB_INSERT(session_tree, &sessions->tree, session);
     CHECK(twin == NULL);
@@ -125,16 +132,18 @@ uint64_t sessions_open(struct sessions *sessions, uint64_t time_ms)
 }
 
 /* Unused for so long that it goes; false as well for none. */
-static bool is_idle(const struct session *session, uint64_t time_ms)
+static bool
+is_idle(const struct sessions *sessions, const struct session *session, uint64_t time_ms)
 {
-    return session != NULL && time_ms - session->used_ms > LIMIT_SESSION_IDLE_MS;
+    return session != NULL && time_ms - session->used_ms > sessions->idle_ms;
 }
 
 void sessions_expire(struct sessions *sessions, uint64_t time_ms)
 {
     // What forget() frees has left the queue: the analyzer does not see that.
     // NOLINTNEXTLINE(clang-analyzer-unix.Malloc)
-    while (is_idle(TAILQ_FIRST(&sessions->used), time_ms)) {
+    while (is_idle(sessions, TAILQ_FIRST(&sessions->used), time_ms) && !MUTANT_IS(227)) {
+        MARK(S_IDLE);
         forget(sessions, TAILQ_FIRST(&sessions->used));
     }
 }
@@ -160,8 +169,9 @@ static void note_use(struct sessions *sessions,
 {
     count_out(sessions, session);
     session->used_ms = time_ms;
-    if (command->acknowledged > session->acknowledged) {
-        session->acknowledged = command->acknowledged;
+    uint64_t acknowledged = command->acknowledged + (uint64_t)MUTANT_IS(226);
+    if (acknowledged > session->acknowledged) {
+        session->acknowledged = acknowledged;
     }
     count_in(sessions, session);
     TAILQ_REMOVE(&sessions->used, session, by_use);
@@ -170,8 +180,13 @@ static void note_use(struct sessions *sessions,
 
 static bool is_passed(const struct session *session, uint64_t sequence)
 {
-    return sequence <= session->acknowledged ||
-           sequence + LIMIT_SESSION_RESULTS <= session->highest;
+    bool is_behind = sequence + LIMIT_SESSION_RESULTS <=
+                     session->highest - (session->highest > 0 && MUTANT_IS(223));
+    MARK_IF(is_behind, S_BEHIND);
+    MARK_IF(!is_behind && sequence <= session->acknowledged, S_ACKNOWLEDGED);
+    MARK_IF(!is_behind && sequence > session->acknowledged && sequence < session->highest,
+            S_OVERTAKEN);
+    return is_behind || sequence <= session->acknowledged;
 }
 
 enum session_verdict sessions_meet(struct sessions *sessions,
@@ -181,11 +196,13 @@ enum session_verdict sessions_meet(struct sessions *sessions,
 {
     struct session *session = find(sessions, command->session);
     if (session == NULL) {
+        MARK(S_EXPIRED);
         return SESSION_EXPIRED;
     }
     note_use(sessions, session, command, time_ms);
     const struct kept *kept = place_of(session, command->sequence);
     if (kept->sequence == command->sequence && !MUTANT_IS(220)) {
+        MARK(S_REPLAY);
         out_result->status = (enum cs_status)kept->status;
         out_result->revision = kept->revision;
         out_result->item_revision = kept->item_revision;
@@ -203,6 +220,10 @@ void sessions_keep(struct sessions *sessions,
 {
     struct session *session = find(sessions, command->session);
     CHECK(session != NULL);
+    if (MUTANT_IS(229)) {
+        return;
+    }
+    MARK(S_NEW);
     count_out(sessions, session);
     *place_of(session, command->sequence) = (struct kept){
         .sequence = command->sequence,

@@ -24,11 +24,13 @@ struct session;
 RB_HEAD(session_tree, session);
 TAILQ_HEAD(session_queue, session);
 
-struct sessions { // count <= LIMIT_SESSIONS; the sum is over all
+struct sessions { // count <= count_max; the sum is over all
     struct session_tree tree;
     struct session_queue used; // longest ago first
     uint64_t count;
     uint64_t last_id; // ever given out
+    uint64_t count_max;
+    uint64_t idle_ms;
     struct cs_digest sum;
 };
 
@@ -39,12 +41,13 @@ enum session_verdict {
     SESSION_EXPIRED,   // no such session (any more)
 };
 
+/* Bounds: LIMIT_SESSIONS and LIMIT_SESSION_IDLE_MS, until the caller sets others. */
 void sessions_init(struct sessions *sessions);
 void sessions_fini(struct sessions *sessions);
 
-/* Its number, never given out before. Past the limit the one unused longest goes. */
+/* Its number, never given out before. Past count_max the one unused longest goes. */
 uint64_t sessions_open(struct sessions *sessions, uint64_t time_ms);
-/* Those unused for LIMIT_SESSION_IDLE_MS go. */
+/* Those unused for longer than idle_ms go. */
 void sessions_expire(struct sessions *sessions, uint64_t time_ms);
 
 enum session_verdict sessions_meet(struct sessions *sessions,

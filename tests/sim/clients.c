@@ -138,7 +138,10 @@ static void send(struct world *world, struct node *node, const struct operation 
     operation->life = node->life;
     operation->invoked = ++history->order;
     operation->invoked_us = world->now_us;
-    operation->floor_revision = history->acked_revision;
+    operation->first = operation->is_again ? operation->first : index;
+    operation->floor_revision = operation->is_again
+                                    ? history->operations[operation->first].floor_revision
+                                    : history->acked_revision;
     operation->status = CS_STATUS_COUNT;
     struct inbox_item item = {.kind = INBOX_REQUEST, .index = index};
     (void)node_push(world, node, &item);
@@ -146,9 +149,14 @@ static void send(struct world *world, struct node *node, const struct operation 
     events_plan(&world->events, world->now_us + patience, SIM_GIVE_UP, node->seat, index);
     world->stats->operations++;
     workload_note_invoked(world, operation);
-    if (!operation->is_probe) {
-        world->clients[operation->client].operation = index;
-        world->clients[operation->client].is_waiting = true;
+    sessions_note_sent(world, index);
+    if (operation->is_probe) {
+        return;
+    }
+    world->clients[operation->client].operation = index;
+    world->clients[operation->client].is_waiting = !sessions_goes_on(world, operation);
+    if (!world->clients[operation->client].is_waiting) {
+        think(world, operation->client);
     }
 }
 
@@ -166,7 +174,16 @@ void clients_act(struct world *world, uint32_t client)
         events_plan(&world->events, world->now_us + RETRY_US, SIM_CLIENT, client, 0);
         return;
     }
-    struct operation operation = draw_operation(world, client);
+    uint64_t pause_us = sessions_pause_us(world, client);
+    if (pause_us > 0) {
+        events_plan(&world->events, world->now_us + pause_us, SIM_CLIENT, client, 0);
+        return;
+    }
+    struct operation operation;
+    if (!sessions_draw(world, client, &operation)) {
+        operation = draw_operation(world, client);
+        sessions_number(world, client, &operation);
+    }
     send(world, node, &operation);
 }
 
@@ -198,25 +215,29 @@ void clients_probe(struct world *world, struct node *node)
  * ------------------------------------------------------------------------
  */
 
-static void
-pack_command(struct world *world, uint32_t index, const struct operation *operation)
+static void pack_command(struct world *world, const struct operation *operation)
 {
     char key[16];
     int key_bytes = snprintf(key, sizeof key, "k%u", operation->key);
     struct cs_buffer *value = &world->scratch2;
     value->bytes = 0;
     if (operation->operation == COMMAND_PUT) {
-        history_make_value(value, index, operation->value_bytes);
+        history_make_value(value, operation->first, operation->value_bytes);
     }
+    const struct command opens = {.operation = COMMAND_OPEN_SESSION};
     const struct command command = {
         .operation = operation->operation,
         .condition = operation->condition,
         .condition_revision = operation->condition_revision,
         .key = view_of(key, (size_t)key_bytes),
         .value = view_of_buffer(value),
+        .session = operation->session,
+        .sequence = operation->sequence,
+        .acknowledged = operation->acknowledged,
     };
     world->scratch.bytes = 0;
-    command_pack(&world->scratch, &command);
+    bool is_open = operation->operation == COMMAND_OPEN_SESSION;
+    command_pack(&world->scratch, is_open ? &opens : &command);
 }
 
 void clients_deliver(struct world *world, struct node *node, uint32_t index)
@@ -232,7 +253,7 @@ void clients_deliver(struct world *world, struct node *node, uint32_t index)
         .timeout_ms = operation->timeout_ms,
     };
     if (operation->kind == REQUEST_WRITE) {
-        pack_command(world, index, operation);
+        pack_command(world, operation);
         request.command = view_of_buffer(&world->scratch);
     } else {
         request.key = view_of(key, (size_t)key_bytes);
@@ -240,10 +261,12 @@ void clients_deliver(struct world *world, struct node *node, uint32_t index)
     static struct cs_buffer bytes;
     bytes.bytes = 0;
     request_pack(&bytes, &request);
-    TRACE(world, node, "request #%u %s%s k%u condition=%u/%llu timeout=%llu ms", index,
-          operation->kind == REQUEST_WRITE ? "write" : "read",
+    TRACE(world, node,
+          "request #%u %s%s k%u condition=%u/%llu session=%llu/%llu timeout=%llu ms",
+          index, operation->kind == REQUEST_WRITE ? "write" : "read",
           operation->consistency == REQUEST_LOCAL ? " local" : "", operation->key,
           operation->condition, (unsigned long long)operation->condition_revision,
+          (unsigned long long)operation->session, (unsigned long long)operation->sequence,
           (unsigned long long)operation->timeout_ms);
     replica_on_request(node->replica, index, view_of_buffer(&bytes),
                        clock_own_ms(world, node));
@@ -268,7 +291,8 @@ static void go_on(struct world *world, const struct operation *operation, uint32
 
 static void learn(struct world *world, const struct operation *operation)
 {
-    if (operation->is_probe || status_applied(operation->status) == CS_APPLIED_UNKNOWN) {
+    if (operation->is_probe || operation->operation == COMMAND_OPEN_SESSION ||
+        status_applied(operation->status) == CS_APPLIED_UNKNOWN) {
         return;
     }
     struct client *client = &world->clients[operation->client];
@@ -326,6 +350,7 @@ void clients_answer(struct world *world,
           (unsigned long long)reply->item_revision, (unsigned long long)reply->version);
     report_hash(world, id << 32 | reply->status);
     report_hash(world, reply->revision << 32 ^ reply->item_revision);
+    sessions_judge_answer(world, node, operation, reply);
     history_judge_answer(world, node, operation, reply->value);
     if (operation->is_abandoned) {
         return;
@@ -353,6 +378,7 @@ void clients_give_up(struct world *world, uint32_t index)
                     (unsigned long long)operation->timeout_ms);
     }
     operation->is_abandoned = true;
+    sessions_note_lost(world, operation);
     go_on(world, operation, index);
 }
 
@@ -368,6 +394,7 @@ void clients_lose_node(struct world *world, const struct node *node)
         struct operation *operation = &world->history.operations[client->operation];
         if (operation->node == node->seat) {
             operation->is_abandoned = true;
+            sessions_note_lost(world, operation);
             go_on(world, operation, client->operation);
         }
     }

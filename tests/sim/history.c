@@ -100,8 +100,12 @@ static bool is_executed(const struct operation *operation)
             status == CS_DELETED || status == CS_NOT_FOUND || status == CS_PRECONDITION);
 }
 
-static bool is_certainly_not_applied(const struct operation *operation)
+static bool is_certainly_not_applied(const struct world *world,
+                                     const struct operation *operation)
 {
+    if (operation->session != 0) {
+        return sessions_is_void(world, operation);
+    }
     return operation->is_answered && !is_executed(operation) &&
            status_applied(operation->status) == CS_APPLIED_NO;
 }
@@ -111,6 +115,23 @@ static bool has_changed(const struct operation *operation)
     return operation->is_answered &&
            (operation->status == CS_CREATED || operation->status == CS_UPDATED ||
             operation->status == CS_DELETED);
+}
+
+/* I14: a put has one effect, however often it was sent. */
+static void note_made(struct world *world, struct node *node, const struct key_fact *fact)
+{
+    if (fact->is_delete) {
+        return;
+    }
+    struct operation *put = &world->history.operations[fact->operation];
+    if (put->made_revision == 0) {
+        put->made_revision = fact->revision;
+    } else if (put->made_revision != fact->revision) {
+        report_fail(world, "I14", node, 0, NO_BALLOT,
+                    "#%u made revision %llu and revision %llu", fact->operation,
+                    (unsigned long long)put->made_revision,
+                    (unsigned long long)fact->revision);
+    }
 }
 
 /* Everything ever told of a revision must be one story. */
@@ -132,6 +153,7 @@ static void note_fact(struct world *world, struct node *node, const struct key_f
         history->fact_capacity = capacity;
     }
     history->fact_count = at >= history->fact_count ? at + 1 : history->fact_count;
+    note_made(world, node, fact);
     struct key_fact *known = &history->facts[at];
     if (known->revision == 0) {
         *known = *fact;
@@ -161,7 +183,7 @@ static void note_read(struct world *world,
     struct operation *writer = &world->history.operations[put];
     operation->value = put;
     writer->was_seen = true;
-    if (is_certainly_not_applied(writer)) {
+    if (is_certainly_not_applied(world, writer)) {
         report_fail(world, "I15", node, 0, NO_BALLOT,
                     "#%u was answered %s (not applied), and k%u holds its value", put,
                     status_word(writer->status), operation->key);
@@ -176,7 +198,7 @@ static void note_read(struct world *world,
 static void
 note_write(struct world *world, struct node *node, const struct operation *operation)
 {
-    uint32_t index = (uint32_t)(operation - world->history.operations);
+    uint32_t index = operation->first;
     bool is_delete = operation->operation == COMMAND_DELETE;
     const struct key_fact fact = {.revision = is_delete ? operation->revision
                                                         : operation->item_revision,
@@ -230,11 +252,18 @@ static bool is_plausible(const struct operation *operation)
     enum cs_status status = operation->status;
     bool is_write = operation->kind == REQUEST_WRITE;
     bool is_put = is_write && operation->operation == COMMAND_PUT;
+    bool is_in_session = operation->session != 0;
     bool is_refusal = status == CS_OVERLOADED || status == CS_NO_QUORUM ||
                       status == CS_NO_LEADER || status == CS_STARTING ||
                       status == CS_STOPPING || status == CS_TIMED_OUT ||
                       (status == CS_DISK_FULL && is_put); // the rest goes on
+    if (operation->operation == COMMAND_OPEN_SESSION) {
+        return is_refusal || status == CS_DISK_FULL || status == CS_OK ||
+               status == CS_UNKNOWN;
+    }
     return is_refusal || (status == CS_OK && !is_write) ||
+           (status == CS_SESSION_EXPIRED && is_in_session) ||
+           (status == CS_SESSION_STALE && is_in_session) ||
            (status == CS_NOT_FOUND && !is_put) || (status == CS_CREATED && is_put) ||
            (status == CS_UPDATED && is_put) ||
            (status == CS_DELETED && is_write && !is_put) ||
@@ -266,7 +295,8 @@ void history_judge_answer(struct world *world,
                     status_word(operation->status));
         return;
     }
-    if (is_certainly_not_applied(operation) && operation->was_seen) {
+    if (is_certainly_not_applied(world, operation) &&
+        world->history.operations[operation->first].was_seen) {
         report_fail(world, "I15", node, 0, NO_BALLOT,
                     "#%u is answered %s (not applied), but its value was read", index,
                     status_word(operation->status));
@@ -323,13 +353,21 @@ static uint32_t condition_of(const struct operation *operation)
     return LINCHECK_ALWAYS;
 }
 
-static void add_to_search(struct history *history, uint32_t index)
+static void add_to_search(struct world *world, uint32_t index)
 {
-    const struct operation *operation = &history->operations[index];
+    struct history *history = &world->history;
+    struct operation whole = history->operations[index];
+    bool is_void = is_certainly_not_applied(world, &whole);
+    if (whole.is_again || whole.operation == COMMAND_OPEN_SESSION) {
+        return; // its first attempt stands for it; no key
+    }
+    if (whole.session != 0) {
+        whole = sessions_fold(&history->operations[index]);
+    }
+    const struct operation *operation = &whole;
     bool is_read = operation->kind != REQUEST_WRITE;
     bool is_outside = operation->kind == REQUEST_HEAD ||
-                      (is_read && operation->consistency == REQUEST_LOCAL) ||
-                      is_certainly_not_applied(operation) ||
+                      (is_read && operation->consistency == REQUEST_LOCAL) || is_void ||
                       (is_read && !is_executed(operation));
     if (is_outside) {
         return;
@@ -404,7 +442,9 @@ static bool may_be_deleted(const struct history *history, uint32_t key)
 {
     for (uint32_t i = 0; i < history->count; i++) {
         const struct operation *operation = &history->operations[i];
-        bool is_open = !operation->is_answered || operation->status == CS_UNKNOWN;
+        bool is_open = operation->session != 0
+                           ? !history->operations[operation->first].is_told
+                           : !operation->is_answered || operation->status == CS_UNKNOWN;
         if (is_open && operation->kind == REQUEST_WRITE && operation->key == key &&
             operation->operation == COMMAND_DELETE) {
             return true;
@@ -453,7 +493,7 @@ void history_judge(struct world *world)
         }
     }
     for (uint32_t i = 0; i < history->count; i++) {
-        add_to_search(history, i);
+        add_to_search(world, i);
     }
     replay(world);
     search(world);

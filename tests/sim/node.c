@@ -82,6 +82,8 @@ static void make_settings(struct world *world,
         .batch_commands_max = swarm->batch_commands_max,
         .batch_bytes_max = swarm->batch_bytes_max,
         .slots_in_flight_max = swarm->slots_in_flight_max,
+        .sessions_max = swarm->sessions_max,
+        .session_idle_ms = swarm->session_idle_ms,
         .version = "simulated",
     };
     struct paxos_settings *core = &settings->core;

@@ -6,6 +6,7 @@
 #include "sim/world.h"
 
 #include "base/check.h"
+#include "base/limits.h"
 
 enum { BEYOND_PERMILLE = 50, DAMAGE_PERMILLE = 200 };
 
@@ -13,6 +14,7 @@ static void draw_size(struct swarm *swarm, struct random *random);
 static void draw_network(struct swarm *swarm, struct random *random);
 static void draw_disk(struct swarm *swarm, struct random *random);
 static void draw_core(struct swarm *swarm, struct random *random);
+static void draw_sessions(struct swarm *swarm, uint64_t seed);
 static void draw_faults(struct swarm *swarm,
                         struct random *random,
                         const struct swarm_options *options);
@@ -26,6 +28,7 @@ void swarm_draw(struct swarm *swarm, uint64_t seed, const struct swarm_options *
     draw_network(swarm, &random);
     draw_disk(swarm, &random);
     draw_core(swarm, &random);
+    draw_sessions(swarm, seed);
     draw_faults(swarm, &random, options);
     if (options->is_long) {
         swarm->safety_us = 114 * SECOND;
@@ -105,6 +108,21 @@ static void draw_core(struct swarm *swarm, struct random *random)
     swarm->requests_waiting_max = (uint32_t)random_skewed(random, 2, 256);
     swarm->slots_in_flight_max =
         random_permille(random, 700) ? 0 : (uint32_t)random_between(random, 1, 4);
+}
+
+/* In half of the seeds; in some of them they expire, in some there is hardly room. */
+static void draw_sessions(struct swarm *swarm, uint64_t seed)
+{
+    struct random random;
+    random_init(&random, seed, 9);
+    bool has_some = random_permille(&random, 500);
+    swarm->session_permille = has_some ? (uint32_t)random_between(&random, 200, 1000) : 0;
+    bool is_short = random_permille(&random, 300);
+    uint64_t idle_ms = random_skewed(&random, 100, 4000);
+    swarm->session_idle_ms = is_short ? idle_ms : LIMIT_SESSION_IDLE_MS;
+    bool is_narrow = random_permille(&random, 300);
+    uint64_t most = random_between(&random, 1, 6);
+    swarm->sessions_max = is_narrow ? most : LIMIT_SESSIONS;
 }
 
 static void draw_faults(struct swarm *swarm,

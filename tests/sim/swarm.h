@@ -65,6 +65,9 @@ struct swarm {
     uint32_t hot_permille; // of operations on the first key
     uint32_t operation_target;
     uint32_t value_bytes_max;
+    uint32_t session_permille; // of clients that write in sessions
+    uint64_t sessions_max;     // of the state machine
+    uint64_t session_idle_ms;
     uint32_t turn_delay_us; // of a node's loop, at most
     // Network.
     uint32_t latency_us; // at least

@@ -154,6 +154,7 @@ static void reset(struct world *world, uint64_t seed)
     random_init(&world->fault_random, seed, 4);
     random_init(&world->turn_random, seed, 5);
     random_init(&world->log_random, seed, 6);
+    random_init(&world->session_random, seed, 8);
     events_clear(&world->events);
     network_reset(world);
     judge_reset(&world->judge);
@@ -164,6 +165,7 @@ static void reset(struct world *world, uint64_t seed)
         events_plan(&world->events, start, SIM_RESTART, i, 0);
     }
     clients_reset(world);
+    sessions_reset(world);
     faults_plan_next(world);
     events_plan(&world->events, world->safety_us, SIM_PHASE, 0, PHASE_LIVENESS);
 }

@@ -11,6 +11,7 @@
  *   shapes.c    who reaches whom: partitions and the named shapes
  *   faults.c    what goes wrong, and when; atlas.c what disks may be lost, and what was
  *   clients.c   operations, answers; history.c what must hold of them
+ *   sessions.c  clients that write in sessions, and what must hold of those answers
  *   judge.c     invariants of the logs; claims.c of what is said in messages
  *   monitoring.c the monitor of each step (tests/monitor)
  *   liveness.c  the second phase
@@ -32,6 +33,7 @@
 #include "sim/events.h"
 #include "sim/holes.h"
 #include "sim/random.h"
+#include "sim/sessions.h"
 #include "sim/shadow.h"
 #include "sim/stats.h"
 #include "sim/swarm.h"
@@ -243,6 +245,18 @@ struct operation {
     uint64_t invoked_us;
     uint64_t leaders;        // leaderships there had been when it was invoked
     uint64_t floor_revision; // highest revision acknowledged before it was invoked (I13)
+    uint64_t session;        // 0: none; then what follows up to is_again says nothing
+    uint64_t sequence;
+    uint64_t acknowledged;
+    uint64_t earliest_ms;   // log time: it is applied then or later
+    uint64_t opens;         // sessions that were open for certain when it was sent
+    uint32_t first;         // attempt of this write; its own number if there is one only
+    uint32_t open_attempts; // of a first attempt: that may be applied, as far as is known
+    bool is_again;          // not the first attempt
+    bool is_told;           // of a first attempt: some attempt had the answer ...
+    struct told_result told; // ... this one ...
+    uint64_t told_at;        // ... at this point
+    uint64_t made_revision;  // of a put, as anybody was told of it (I14)
     bool is_answered;
     bool is_abandoned; // its client has gone on
     bool is_probe;     // of the liveness phase; its client is the node
@@ -362,6 +376,8 @@ struct world {
     struct node nodes[NODES_MAX];
     struct network network;
     struct client clients[CLIENTS_MAX];
+    struct session_client session_clients[CLIENTS_MAX];
+    struct session_opens opens;
     struct history history;
     struct judge judge;
     struct liveness liveness;
@@ -377,6 +393,7 @@ struct world {
     struct random fault_random;
     struct random turn_random;
     struct random log_random;
+    struct random session_random;
     struct cs_buffer scratch; // requests, corrupted frames
     struct cs_buffer scratch2;
 };
