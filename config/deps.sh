@@ -1,15 +1,16 @@
 #!/bin/sh
-# deps.sh run|check...: install the Debian packages that are missing, saying which and why.
+# deps.sh run|check|bench...: install the Debian packages that are missing, saying which and why.
 # Does nothing, fast and silently, when all are there. sudo only if not root.
 set -eu
 
 run_packages='libc6-dev libzmq3-dev libczmq-dev libmsgpack-dev libcivetweb-dev libxxhash-dev
     libbsd-dev curl'
 check_packages='libcmocka-dev clang clang-14 libclang-rt-14-dev clang-format-14 clang-tidy
-    clang-tidy-14 cppcheck gcovr wrk iproute2 nftables python3 git mount e2fsprogs spin
+    clang-tidy-14 cppcheck gcovr iproute2 nftables python3 git mount e2fsprogs spin
     tcc python3-zmq python3-msgpack pkg-config g++ mandoc bsdextrautils zsh fish'
 # Node may have come from elsewhere than Debian.
 command -v node >/dev/null && command -v npm >/dev/null || check_packages="$check_packages nodejs npm"
+bench_packages='etcd-server python3' # measured beside us, in the same run
 
 wanted=
 why=
@@ -17,7 +18,8 @@ for purpose in "$@"; do
     case $purpose in
     run) wanted="$wanted $run_packages" why="to build and run consens" ;;
     check) wanted="$wanted $check_packages" why="to build, test and measure consens" ;;
-    *) echo "usage: deps.sh run|check..." >&2 && exit 2 ;;
+    bench) wanted="$wanted $bench_packages" why="to build consens and measure it beside etcd" ;;
+    *) echo "usage: deps.sh run|check|bench..." >&2 && exit 2 ;;
     esac
 done
 
