@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "loadtest/now.h"
+#include "loadtest/words.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -41,7 +42,9 @@ static bool fail(struct cluster *cluster, const char *format, ...)
 
 bool cluster_start(struct cluster *cluster, struct plan *plan)
 {
-    const char *parent = getenv("TMPDIR");
+    const char *parent =
+        getenv("TMPDIR"); // NOLINT(concurrency-mt-unsafe): one thread yet
+    char words[WORDS_BYTES];
     memset(cluster, 0, sizeof *cluster);
     cluster->count = plan->local_nodes;
     cluster->program = plan->program;
@@ -49,14 +52,14 @@ bool cluster_start(struct cluster *cluster, struct plan *plan)
                    parent == NULL ? "/tmp" : parent);
     if (access(plan->program, X_OK) != 0) {
         return fail(cluster, "%s: %s; --program names consens", plan->program,
-                    strerror(errno));
+                    words_of(errno, words));
     }
     if (mkdtemp(cluster->directory) == NULL) {
         cluster->directory[0] = '\0';
-        return fail(cluster, "no directory for the data: %s", strerror(errno));
+        return fail(cluster, "no directory for the data: %s", words_of(errno, words));
     }
     if (!take_ports(cluster)) {
-        return fail(cluster, "no free ports: %s", strerror(errno));
+        return fail(cluster, "no free ports: %s", words_of(errno, words));
     }
     if ((plan->faults & PLAN_PARTITION) != 0) {
         uint16_t peers[PLAN_NODES_MAX];
@@ -65,11 +68,13 @@ bool cluster_start(struct cluster *cluster, struct plan *plan)
         }
         cluster->relay = relay_new(peers, cluster->count);
         if (cluster->relay == NULL) {
-            return fail(cluster, "no relay between the nodes: %s", strerror(errno));
+            return fail(cluster, "no relay between the nodes: %s",
+                        words_of(errno, words));
         }
     }
     if (!write_configs(cluster)) {
-        return fail(cluster, "cannot write the configuration: %s", strerror(errno));
+        return fail(cluster, "cannot write the configuration: %s",
+                    words_of(errno, words));
     }
     for (uint32_t i = 0; i < cluster->count; i++) {
         if (!cluster_restart(cluster, i)) {
@@ -84,12 +89,19 @@ bool cluster_start(struct cluster *cluster, struct plan *plan)
     return wait_until_ready(cluster);
 }
 
+static void close_if_open(int descriptor)
+{
+    if (descriptor >= 0) {
+        (void)close(descriptor);
+    }
+}
+
 /* Ports that nobody listens on now; held until all are found, so that none comes twice. */
 static bool take_ports(struct cluster *cluster)
 {
     enum { PORTS = 4 };
     int held[PLAN_NODES_MAX * PORTS];
-    uint16_t ports[PLAN_NODES_MAX * PORTS];
+    uint16_t ports[PLAN_NODES_MAX][PORTS] = {{0}};
     uint32_t count = cluster->count * PORTS;
     bool is_found = true;
     for (uint32_t i = 0; i < count; i++) {
@@ -100,16 +112,16 @@ static bool take_ports(struct cluster *cluster)
         is_found = is_found && held[i] >= 0 &&
                    bind(held[i], (const struct sockaddr *)&address, bytes) == 0 &&
                    getsockname(held[i], (struct sockaddr *)&address, &bytes) == 0;
-        ports[i] = ntohs(address.sin_port);
+        ports[i / PORTS][i % PORTS] = ntohs(address.sin_port);
     }
     for (uint32_t i = 0; i < count; i++) {
-        (void)close(held[i]);
+        close_if_open(held[i]);
     }
     for (uint32_t i = 0; i < cluster->count; i++) {
-        cluster->nodes[i].http = ports[PORTS * i];
-        cluster->nodes[i].peer = ports[PORTS * i + 1];
-        cluster->nodes[i].client = ports[PORTS * i + 2];
-        cluster->nodes[i].events = ports[PORTS * i + 3];
+        cluster->nodes[i].http = ports[i][0];
+        cluster->nodes[i].peer = ports[i][1];
+        cluster->nodes[i].client = ports[i][2];
+        cluster->nodes[i].events = ports[i][3];
     }
     return is_found;
 }
@@ -171,7 +183,9 @@ bool cluster_restart(struct cluster *cluster, uint32_t node)
 {
     pid_t pid = fork();
     if (pid < 0) {
-        return fail(cluster, "cannot start node n%u: %s", node + 1, strerror(errno));
+        char words[WORDS_BYTES];
+        return fail(cluster, "cannot start node n%u: %s", node + 1,
+                    words_of(errno, words));
     }
     if (pid == 0) {
         become_node(cluster, node);
@@ -187,7 +201,7 @@ static bool is_ready(const struct cluster_node *node)
     const struct sockaddr_in address = {.sin_family = AF_INET,
                                         .sin_port = htons(node->http),
                                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct timeval patience = {.tv_usec = ASK_MS * 1000};
+    const struct timeval patience = {.tv_usec = ASK_MS * 1000L};
     char answer[16] = {0};
     int asked = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (asked < 0) {
@@ -211,9 +225,8 @@ static void nap(void)
 
 static bool fail_with_last_words(struct cluster *cluster, uint32_t node)
 {
-    enum { WORDS_BYTES = 160 };
     char path[PATH_BYTES];
-    char words[WORDS_BYTES] = "";
+    char words[160] = "";
     (void)snprintf(path, sizeof path, "%s/n%u.log", cluster->directory, node + 1);
     FILE *log = fopen(path, "r");
     while (log != NULL && fgets(words, sizeof words, log) != NULL) {
@@ -306,6 +319,7 @@ void cluster_stop(struct cluster *cluster)
     }
     relay_destroy(&cluster->relay);
     if (cluster->directory[0] != '\0') {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): changes no directory without FTW_CHDIR
         (void)nftw(cluster->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     }
 }

@@ -13,7 +13,7 @@ static uint32_t counter_count(uint32_t bits)
 struct histogram *histogram_new(uint32_t bits)
 {
     CHECK(bits >= 2);
-    CHECK(bits < HISTOGRAM_VALUE_BITS);
+    CHECK(bits <= 16); // more would be megabytes
     uint32_t count = counter_count(bits);
     struct histogram *histogram =
         calloc(1, sizeof *histogram + count * sizeof histogram->counters[0]);

@@ -15,6 +15,7 @@ bool history_open(struct history *history, const struct plan *plan)
     history->prefix = plan->prefix;
     history->is_temporary = plan->history_path == NULL;
     if (history->is_temporary) {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): the threads are not there yet
         const char *directory = getenv("TMPDIR");
         (void)snprintf(history->path, sizeof history->path, "%s/loadtest-history.XXXXXX",
                        directory == NULL ? "/tmp" : directory);

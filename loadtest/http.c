@@ -50,6 +50,7 @@ static void *http_open(const struct driver_setup *setup)
     struct http *http = calloc(1, sizeof *http);
     CHECK(http != NULL);
     http->setup = *setup;
+    CHECK(plan->endpoint_count > 0);
     http->tongue = plan->protocol == PLAN_ETCD ? &http_etcd : &http_consens;
     http->connections = calloc(setup->client_count, sizeof *http->connections);
     CHECK(http->connections != NULL);

@@ -7,6 +7,7 @@
 #include "loadtest/now.h"
 #include "loadtest/options.h"
 #include "loadtest/report.h"
+#include "loadtest/words.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -118,7 +119,8 @@ static bool write_report(const char *path,
     bool is_standard = strcmp(path, "-") == 0;
     FILE *file = is_standard ? stdout : fopen(path, "w");
     if (file == NULL) {
-        (void)fprintf(stderr, "loadtest: %s: %s\n", path, strerror(errno));
+        char words[WORDS_BYTES];
+        (void)fprintf(stderr, "loadtest: %s: %s\n", path, words_of(errno, words));
         return false;
     }
     print(file, report);
@@ -172,7 +174,7 @@ static int measure(struct session *session)
     return code;
 }
 
-static int run(struct session *session)
+static int carry_out(struct session *session)
 {
     struct plan *plan = &session->plan;
     if (plan->local_nodes > 0 && !cluster_start(&session->cluster, plan)) {
@@ -180,8 +182,9 @@ static int run(struct session *session)
         return EXIT_NOTHING;
     }
     if (plan->must_check && !history_open(&session->history, plan)) {
+        char words[WORDS_BYTES];
         (void)fprintf(stderr, "loadtest: %s: %s\n", session->history.path,
-                      strerror(errno));
+                      words_of(errno, words));
         return EXIT_USAGE;
     }
     int code = measure(session);
@@ -205,7 +208,7 @@ int main(int argument_count, char **arguments)
     struct sigaction action = {.sa_handler = interrupt};
     (void)sigaction(SIGINT, &action, NULL);
     (void)sigaction(SIGTERM, &action, NULL);
-    int code = run(&session);
+    int code = carry_out(&session);
     cluster_stop(&session.cluster);
     return code;
 }

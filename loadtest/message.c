@@ -26,9 +26,8 @@ put_big_endian(struct cs_buffer *out, uint8_t form, uint64_t value, size_t width
 static void put_text(struct cs_buffer *out, const char *text)
 {
     size_t bytes = strlen(text); // a str of at most 31 bytes
-    uint8_t *to = buffer_extend(out, 1 + bytes);
-    to[0] = (uint8_t)(0xa0 | bytes);
-    memcpy(to + 1, text, bytes);
+    *buffer_extend(out, 1) = (uint8_t)(0xa0 | bytes);
+    buffer_append(out, text, bytes);
 }
 
 static uint8_t *put_bytes(struct cs_buffer *out, size_t bytes)
@@ -53,8 +52,11 @@ message_print_key(char out_key[MESSAGE_KEY_BYTES_MAX], const char *prefix, uint6
         digits[count++] = (char)('0' + key % 10);
         key /= 10;
     }
-    size_t bytes = strlen(prefix);
-    memcpy(out_key, prefix, bytes);
+    size_t bytes = 0;
+    while (prefix[bytes] != '\0') {
+        out_key[bytes] = prefix[bytes];
+        bytes++;
+    }
     while (count > 0) {
         out_key[bytes++] = digits[--count];
     }

@@ -47,7 +47,7 @@ static bool read_duration(const char *text, uint64_t *out_ms)
     errno = 0;
     uint64_t number = strtoull(text, &end, 10);
     if (errno != 0 || end == text || text[0] == '-' ||
-        number > PLAN_SECONDS_MAX * 1000U) {
+        number > PLAN_SECONDS_MAX * UINT64_C(1000)) {
         return false;
     }
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
@@ -399,7 +399,7 @@ static struct plan preset(void)
                         .batch = 1,
                         .threads = 1,
                         .warmup_ms = 1000,
-                        .duration_ms = 10 * 1000,
+                        .duration_ms = 10000,
                         .timeout_ms = 5000,
                         .mix = {[OPERATION_PUT] = 1},
                         .mix_sum = 1,
@@ -459,7 +459,9 @@ static bool finish_reading(struct reading *reading)
     if (plan->connections == 0) {
         uint32_t endpoints =
             plan->local_nodes > 0 ? plan->local_nodes : plan->endpoint_count;
+        uint32_t most = PLAN_LANES_MAX * plan->threads;
         plan->connections = plan->threads > endpoints ? plan->threads : endpoints;
+        plan->connections = plan->connections > most ? most : plan->connections;
     }
     // A history begins with keys that do not exist.
     if (plan->must_check && !reading->has_prefix) {
@@ -493,7 +495,8 @@ bool plan_read(int argument_count,
         if (flag->argument != NULL && i + 1 == argument_count) {
             return refuse(&reading, "", "its value is missing");
         }
-        char *value = flag->argument == NULL ? NULL : arguments[++i];
+        static char none[] = "";
+        char *value = flag->argument == NULL ? none : arguments[++i];
         if (!read_flag(&reading, flag, value)) {
             return false;
         }

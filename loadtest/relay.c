@@ -54,6 +54,7 @@ static void *relay_run(void *argument);
 static void accept_on(struct relay *relay, struct link *link);
 static bool carry(struct pipe *pipe, int end, short events, short other_events);
 static void close_pipe(struct pipe *pipe);
+static void close_end(int end);
 
 struct relay *relay_new(const uint16_t *ports, uint32_t node_count)
 {
@@ -74,7 +75,7 @@ struct relay *relay_new(const uint16_t *ports, uint32_t node_count)
     }
     if (!is_listening || pthread_create(&relay->thread, NULL, relay_run, relay) != 0) {
         for (uint32_t i = 0; i < node_count * node_count; i++) {
-            (void)close(relay->links[i].listener);
+            close_end(relay->links[i].listener);
         }
         free(relay->pipes);
         free(relay);
@@ -111,9 +112,7 @@ void relay_destroy(struct relay **taken)
         close_pipe(&relay->pipes[i]);
     }
     for (uint32_t i = 0; i < relay->node_count * relay->node_count; i++) {
-        if (relay->links[i].listener >= 0) {
-            (void)close(relay->links[i].listener);
-        }
+        close_end(relay->links[i].listener);
     }
     free(relay->pipes);
     free(relay);
@@ -145,36 +144,46 @@ static short wanted_events(const struct pipe *pipe, int end)
                    (out->from < out->to ? POLLOUT : 0));
 }
 
+struct round { // what is waited for: the listeners, then two ends of each pipe
+    struct pollfd listeners[LINKS_MAX];
+    struct pollfd ends[PIPES_MAX][2];
+};
+
+static void ask(struct relay *relay, struct round *round)
+{
+    for (uint32_t i = 0; i < LINKS_MAX; i++) {
+        const struct link *link = &relay->links[i];
+        bool is_used = link->port != 0 && is_open(link);
+        round->listeners[i] = (struct pollfd){is_used ? link->listener : -1, POLLIN, 0};
+    }
+    for (uint32_t i = 0; i < PIPES_MAX; i++) {
+        const struct pipe *pipe = &relay->pipes[i];
+        bool is_used = pipe->link != NULL && is_open(pipe->link);
+        for (int end = 0; end < 2; end++) {
+            round->ends[i][end] = (struct pollfd){is_used ? pipe->ends[end] : -1, 0, 0};
+            round->ends[i][end].events = is_used ? wanted_events(pipe, end) : (short)0;
+        }
+    }
+}
+
 static void *relay_run(void *argument)
 {
     struct relay *relay = argument;
-    struct pollfd items[LINKS_MAX + 2 * PIPES_MAX];
-    uint32_t link_count = relay->node_count * relay->node_count;
+    static struct round round; // one relay a process
     while (!atomic_load(&relay->must_stop)) {
-        for (uint32_t i = 0; i < link_count; i++) {
-            struct link *link = &relay->links[i];
-            items[i] = (struct pollfd){is_open(link) ? link->listener : -1, POLLIN, 0};
-        }
+        ask(relay, &round);
+        (void)poll((struct pollfd *)&round, sizeof round / sizeof(struct pollfd),
+                   WAIT_MS);
         for (uint32_t i = 0; i < PIPES_MAX; i++) {
             struct pipe *pipe = &relay->pipes[i];
-            bool is_used = pipe->link != NULL && is_open(pipe->link);
-            for (int end = 0; end < 2; end++) {
-                items[link_count + 2 * i + (uint32_t)end] =
-                    (struct pollfd){is_used ? pipe->ends[end] : -1,
-                                    is_used ? wanted_events(pipe, end) : (short)0, 0};
-            }
-        }
-        (void)poll(items, link_count + 2 * PIPES_MAX, WAIT_MS);
-        for (uint32_t i = 0; i < PIPES_MAX; i++) {
-            struct pipe *pipe = &relay->pipes[i];
-            const struct pollfd *ends = &items[link_count + 2 * i];
+            const struct pollfd *ends = round.ends[i];
             if (ends[0].fd >= 0 && (!carry(pipe, 0, ends[0].revents, ends[1].revents) ||
                                     !carry(pipe, 1, ends[1].revents, ends[0].revents))) {
                 close_pipe(pipe);
             }
         }
-        for (uint32_t i = 0; i < link_count; i++) {
-            if (items[i].revents != 0) {
+        for (uint32_t i = 0; i < LINKS_MAX; i++) {
+            if (round.listeners[i].revents != 0) {
                 accept_on(relay, &relay->links[i]);
             }
         }
@@ -196,8 +205,8 @@ static void accept_on(struct relay *relay, struct link *link)
     // On loopback a connection is made or refused at once.
     if (from < 0 || to < 0 || pipe == relay->pipes + PIPES_MAX ||
         connect(to, (const struct sockaddr *)&address, sizeof address) != 0) {
-        (void)close(from);
-        (void)close(to);
+        close_end(from);
+        close_end(to);
         return;
     }
     (void)fcntl(from, F_SETFL, O_NONBLOCK);
@@ -232,6 +241,13 @@ static bool carry(struct pipe *pipe, int end, short events, short other_events)
         flow->from += sent > 0 ? (size_t)sent : 0;
     }
     return true;
+}
+
+static void close_end(int end)
+{
+    if (end >= 0) {
+        (void)close(end);
+    }
 }
 
 static void close_pipe(struct pipe *pipe)

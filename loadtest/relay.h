@@ -15,7 +15,7 @@ struct relay;
 
 /* NULL: errno says why. `ports`: of the nodes' real listeners on 127.0.0.1. */
 struct relay *relay_new(const uint16_t *ports, uint32_t node_count);
-void relay_destroy(struct relay **relay);
+void relay_destroy(struct relay **taken);
 
 /* Where `from` shall connect to reach `to`. */
 uint16_t relay_port(const struct relay *relay, uint32_t from, uint32_t to);

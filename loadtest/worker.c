@@ -13,7 +13,7 @@ enum {
 static void start_due(struct worker *worker, uint64_t now);
 static uint64_t next_wake(const struct worker *worker, uint64_t now);
 static void expire_late(struct worker *worker, uint64_t now);
-static void finish(void *context, uint32_t client);
+static void finish(void *context, uint32_t index);
 static void drain(struct worker *worker);
 
 static void push_idle(struct worker *worker, uint32_t client)

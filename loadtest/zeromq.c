@@ -68,7 +68,7 @@ static void *zeromq_open(const struct driver_setup *setup)
     CHECK(zeromq->is_under_way != NULL);
     uint32_t wanted =
         (setup->plan->connections + setup->plan->threads - 1) / setup->plan->threads;
-    wanted = wanted > PLAN_LANES_MAX ? PLAN_LANES_MAX : wanted;
+    CHECK(wanted <= PLAN_LANES_MAX); // options.c
     zeromq->lane_count = wanted > setup->client_count ? setup->client_count : wanted;
     for (uint32_t i = 0; i < zeromq->lane_count; i++) {
         zeromq->lanes[i].endpoint =
