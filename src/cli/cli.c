@@ -56,8 +56,8 @@ static const struct cli_command COMMANDS[] = {
             "  --slow-disk NODE    each sync of its log takes 200 ms longer\n"
             "  --every TIME        the period, 1s to 1h. Default: 10s\n"
             "\n"
-            "DIR/consens.cfg is what the nodes run with: a node that you have killed\n"
-            "starts with consens server --config DIR/consens.cfg --node n2\n",
+            "DIR/consens.cfg is what the nodes run with: with it consens server starts\n"
+            "again a node that you have killed.\n",
         .words =
             "--data --port --log-level --kill --pause --partition --slow-disk --every "
             "--help",

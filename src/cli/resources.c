@@ -58,6 +58,7 @@ bool cli_raise_open_files(uint64_t open_files, struct sentence *out_error)
 void cli_give_back_large_memory(void)
 {
     // Setting it also stops glibc from raising it by itself.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): no other thread has been started
     (void)mallopt(M_MMAP_THRESHOLD, LARGE_MEMORY_BYTES);
 }
 
