@@ -7,9 +7,9 @@
 #ifndef CONSENS_LOADTEST_ENGINE_H
 #define CONSENS_LOADTEST_ENGINE_H
 
+#include "loadtest/chronicle.h"
 #include "loadtest/driver.h"
 #include "loadtest/histogram.h"
-#include "loadtest/history.h"
 #include "loadtest/plan.h"
 
 enum { ENGINE_MOMENTS_MAX = 300 };
@@ -37,7 +37,7 @@ struct engine; // a run in progress
 
 struct engine_run {
     const struct plan *plan;
-    struct history *history; // NULL: none is kept
+    struct chronicle *history; // NULL: none is kept
     void *context;
     void (*tick)(void *context, const struct engine *engine, uint64_t now_ns);
 };

@@ -2,10 +2,10 @@
  * loadtest: how fast a store is, how late its answers come, and whether they are right.
  */
 #include "loadtest/cluster.h"
+#include "loadtest/command_line.h"
 #include "loadtest/engine.h"
 #include "loadtest/nemesis.h"
 #include "loadtest/now.h"
-#include "loadtest/options.h"
 #include "loadtest/report.h"
 #include "loadtest/words.h"
 
@@ -22,7 +22,7 @@ struct session {
     struct plan plan;
     struct cluster cluster;
     struct nemesis nemesis;
-    struct history history;
+    struct chronicle history;
     struct usage servers[PLAN_PIDS_MAX];
     uint32_t server_count;
     bool is_measuring; // the warm-up is over
@@ -181,7 +181,7 @@ static int carry_out(struct session *session)
         (void)fprintf(stderr, "loadtest: %s\n", session->cluster.error);
         return EXIT_NOTHING;
     }
-    if (plan->must_check && !history_open(&session->history, plan)) {
+    if (plan->must_check && !chronicle_open(&session->history, plan)) {
         char words[WORDS_BYTES];
         (void)fprintf(stderr, "loadtest: %s: %s\n", session->history.path,
                       words_of(errno, words));
@@ -189,17 +189,17 @@ static int carry_out(struct session *session)
     }
     int code = measure(session);
     // A violation outweighs all else.
-    return plan->must_check && history_judge(&session->history) != 0 ? EXIT_VIOLATED
-                                                                     : code;
+    return plan->must_check && chronicle_judge(&session->history) != 0 ? EXIT_VIOLATED
+                                                                       : code;
 }
 
 int main(int argument_count, char **arguments)
 {
     static struct session session;
-    char error[OPTIONS_ERROR_BYTES];
-    if (!plan_read(argument_count, arguments, &session.plan, error)) {
+    char error[COMMAND_LINE_ERROR_BYTES];
+    if (!command_line_read(argument_count, arguments, &session.plan, error)) {
         if (error[0] == '\0') {
-            options_print_usage(stdout);
+            command_line_print_usage(stdout);
             return EXIT_DONE;
         }
         (void)fprintf(stderr, "loadtest: %s\n", error);

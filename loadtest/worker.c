@@ -275,11 +275,11 @@ static void note(struct worker *worker,
                  uint64_t now)
 {
     if (worker->history != NULL) {
-        const struct history_moment moment = {.client = worker->first_client + index,
-                                              .invoked_ns =
-                                                  worker->clients[index].started_ns,
-                                              .returned_ns = now};
-        history_add(worker->history, operation, &moment);
+        const struct chronicle_moment moment = {.client = worker->first_client + index,
+                                                .invoked_ns =
+                                                    worker->clients[index].started_ns,
+                                                .returned_ns = now};
+        chronicle_add(worker->history, operation, &moment);
     }
 }
 

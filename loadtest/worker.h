@@ -16,7 +16,7 @@
 struct worker {
     const struct plan *plan;
     const struct driver *driver;
-    struct history *history; // NULL: none
+    struct chronicle *history; // NULL: none
     pthread_t thread;
     _Atomic int is_done;
     uint32_t index;

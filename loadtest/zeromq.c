@@ -68,7 +68,7 @@ static void *zeromq_open(const struct driver_setup *setup)
     CHECK(zeromq->is_under_way != NULL);
     uint32_t wanted =
         (setup->plan->connections + setup->plan->threads - 1) / setup->plan->threads;
-    CHECK(wanted <= PLAN_LANES_MAX); // options.c
+    CHECK(wanted <= PLAN_LANES_MAX); // command_line.c
     zeromq->lane_count = wanted > setup->client_count ? setup->client_count : wanted;
     for (uint32_t i = 0; i < zeromq->lane_count; i++) {
         zeromq->lanes[i].endpoint =
@@ -103,7 +103,8 @@ static void connect_lane(struct zeromq *zeromq, struct lane *lane)
     lane->monitor = zmq_socket(zeromq->context, ZMQ_PAIR);
     CHECK(lane->monitor != NULL);
     CHECK(zmq_connect(lane->monitor, monitor) == 0);
-    CHECK(zmq_connect(lane->socket, address) == 0); // options.c has checked the address
+    CHECK(zmq_connect(lane->socket, address) ==
+          0); // command_line.c has checked the address
     lane->opened_ns = now_ns();
     lane->heard_ns = lane->opened_ns;
 }

@@ -1,4 +1,4 @@
-#include "loadtest/history.h"
+#include "loadtest/chronicle.h"
 
 #include "lincheck/judge.h"
 #include "loadtest/message.h"
@@ -10,7 +10,7 @@
 
 enum { FIELD_BYTES = 32, BUFFER_BYTES = 1 << 20 };
 
-bool history_open(struct history *history, const struct plan *plan)
+bool chronicle_open(struct chronicle *history, const struct plan *plan)
 {
     history->prefix = plan->prefix;
     history->is_temporary = plan->history_path == NULL;
@@ -84,9 +84,9 @@ static const char *name_outcome(const struct operation *operation)
     }
 }
 
-void history_add(struct history *history,
-                 const struct operation *operation,
-                 const struct history_moment *moment)
+void chronicle_add(struct chronicle *history,
+                   const struct operation *operation,
+                   const struct chronicle_moment *moment)
 {
     static const char *const kinds[] = {"put", "get", "get", "delete", "put"};
     char key[MESSAGE_KEY_BYTES_MAX];
@@ -111,7 +111,7 @@ void history_add(struct history *history,
         has_version ? print_number(fields[5], true, operation->version) : "");
 }
 
-int history_judge(struct history *history)
+int chronicle_judge(struct chronicle *history)
 {
     const struct judge_ways ways = {true, true, JUDGE_STEPS_DEFAULT};
     bool is_written = fclose(history->file) == 0;

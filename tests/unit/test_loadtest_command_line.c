@@ -1,7 +1,7 @@
 /*
  * The command line of the load test: what it means, and what is refused in words.
  */
-#include "loadtest/options.h"
+#include "loadtest/command_line.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 
 enum { ARGUMENTS_MAX = 32 };
 
-static char the_error[OPTIONS_ERROR_BYTES];
+static char the_error[COMMAND_LINE_ERROR_BYTES];
 
 /* The words of a line, parted by spaces. */
 static bool read_line(const char *line, struct plan *out_plan)
@@ -30,7 +30,7 @@ static bool read_line(const char *line, struct plan *out_plan)
             *at++ = '\0';
         }
     }
-    return plan_read(count, arguments, out_plan, the_error);
+    return command_line_read(count, arguments, out_plan, the_error);
 }
 
 static void a_plan_is_read(void **state)

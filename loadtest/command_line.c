@@ -1,4 +1,4 @@
-#include "loadtest/options.h"
+#include "loadtest/command_line.h"
 
 #include "base/entropy.h"
 #include "base/limits.h"
@@ -22,8 +22,8 @@ struct reading {
 
 static bool refuse(const struct reading *reading, const char *value, const char *wanted)
 {
-    (void)snprintf(reading->error, OPTIONS_ERROR_BYTES, "%s %s: %s", reading->flag, value,
-                   wanted);
+    (void)snprintf(reading->error, COMMAND_LINE_ERROR_BYTES, "%s %s: %s", reading->flag,
+                   value, wanted);
     return false;
 }
 
@@ -316,7 +316,7 @@ static const struct flag flags[] = {
 
 enum { FLAG_COUNT = sizeof flags / sizeof *flags };
 
-void options_print_usage(FILE *out)
+void command_line_print_usage(FILE *out)
 {
     (void)fputs(
         "usage: loadtest --endpoints LIST [--FLAG VALUE]...\n"
@@ -470,15 +470,15 @@ static bool finish_reading(struct reading *reading)
     }
     const char *conflict = find_conflict(reading);
     if (conflict != NULL) {
-        (void)snprintf(reading->error, OPTIONS_ERROR_BYTES, "%s", conflict);
+        (void)snprintf(reading->error, COMMAND_LINE_ERROR_BYTES, "%s", conflict);
     }
     return conflict == NULL;
 }
 
-bool plan_read(int argument_count,
-               char **arguments,
-               struct plan *out_plan,
-               char error[OPTIONS_ERROR_BYTES])
+bool command_line_read(int argument_count,
+                       char **arguments,
+                       struct plan *out_plan,
+                       char error[COMMAND_LINE_ERROR_BYTES])
 {
     struct reading reading = {.plan = out_plan, .error = error};
     *out_plan = preset();
