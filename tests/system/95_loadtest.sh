@@ -2,6 +2,7 @@
 # The load test against real nodes: over both ports, under faults, and past a liar.
 . "$(dirname "$0")/lib.sh"
 loadtest=${LOADTEST:-$here/../../build/loadtest}
+export TMPDIR=$work # histories of bad runs stay: here they go with the rest
 mix=put=45,get=40,delete=5,cas=10
 free_ports 4
 liar_port=${ports[3]}
