@@ -112,5 +112,5 @@ int main(int argument_count, char **arguments)
         (void)fputs(usage, stderr);
         return EXIT_USAGE;
     }
-    return judge_file(options.path, &options.ways);
+    return (int)judge_file(options.path, &options.ways);
 }
