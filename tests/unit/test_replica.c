@@ -172,6 +172,56 @@ static void full_disk_refuses_puts_and_lets_deletes_pass(void **state)
     nodes_free(&nodes);
 }
 
+static struct reply delete_in_session(struct nodes *nodes, uint64_t ticket)
+{
+    const struct command command = {
+        .operation = COMMAND_DELETE,
+        .key = view_of("gone", 4),
+        .session = 1,
+        .sequence = 1,
+    };
+    struct cs_buffer bytes = {0};
+    command_pack(&bytes, &command);
+    const struct request request = {
+        .ticket = ticket,
+        .kind = REQUEST_WRITE,
+        .timeout_ms = 5000,
+        .command = view_of_buffer(&bytes),
+    };
+    nodes_request(nodes, 0, &request);
+    buffer_fini(&bytes);
+    return nodes_await(nodes, ticket, 100)->reply;
+}
+
+static void retry_has_the_first_revision_also_if_that_was_none(void **state)
+{
+    (void)state;
+    struct nodes *nodes = nodes_new(1);
+    (void)nodes_run_until_led(nodes);
+    const struct command opening = {.operation = COMMAND_OPEN_SESSION};
+    struct cs_buffer bytes = {0};
+    command_pack(&bytes, &opening);
+    const struct request request = {
+        .ticket = 900,
+        .kind = REQUEST_WRITE,
+        .timeout_ms = 5000,
+        .command = view_of_buffer(&bytes),
+    };
+    nodes_request(nodes, 0, &request);
+    buffer_fini(&bytes);
+    assert_int_equal(nodes_await(nodes, 900, 100)->reply.session, 1);
+    struct reply first = delete_in_session(nodes, 901);
+    assert_int_equal(first.status, CS_NOT_FOUND);
+    assert_int_equal(first.revision, 0);
+    uint64_t put = nodes_put(nodes, 0, "k", "v");
+    assert_int_equal(nodes_await(nodes, put, 100)->reply.revision, 1);
+    struct reply again = delete_in_session(nodes, 902);
+    assert_true(again.is_replay);
+    assert_int_equal(again.status, CS_NOT_FOUND);
+    assert_int_equal(again.revision, 0);
+    nodes_free(&nodes);
+}
+
 static void minimum_revision_is_waited_for(void **state)
 {
     (void)state;
@@ -482,6 +532,7 @@ int main(void)
         cmocka_unit_test(requests_past_the_bound_are_refused_at_once),
         cmocka_unit_test(malformed_requests_are_refused),
         cmocka_unit_test(full_disk_refuses_puts_and_lets_deletes_pass),
+        cmocka_unit_test(retry_has_the_first_revision_also_if_that_was_none),
         cmocka_unit_test(minimum_revision_is_waited_for),
         cmocka_unit_test(stopping_node_refuses_new_requests_and_drains),
         cmocka_unit_test(forming_cluster_lets_requests_wait),
