@@ -249,6 +249,7 @@ static void start_node(struct small_world *world, uint32_t at)
                                         .accepted = node->disk.accepted,
                                         .length = node->disk.length,
                                         .block = 10,
+                                        .tail_count = (uint32_t)node->disk.length,
                                         .tail = node->disk.entries};
     memset(node->memory, 0, sizeof node->memory);
     CHECK(paxos_init(node->memory, &settings, &recovered) == world_core(node));
