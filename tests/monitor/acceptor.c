@@ -23,6 +23,23 @@ struct model_stream *spec_acceptor_stream(struct monitor *monitor, uint64_t stre
     return NULL;
 }
 
+/*
+ * The place of a stream not noted yet: that of one that was left, else of the oldest, for
+ * old AcceptSyncs may come late and many at once. NULL: it is older than all.
+ */
+static struct model_stream *place_of(struct model_following *following, uint64_t stream)
+{
+    struct model_stream *oldest = &following->streams[0];
+    for (uint32_t i = 0; i < STREAMS_MAX; i++) {
+        struct model_stream *place = &following->streams[i];
+        if (place->expected == 0 || place->is_left) {
+            return place;
+        }
+        oldest = place->stream < oldest->stream ? place : oldest;
+    }
+    return stream > oldest->stream ? oldest : NULL;
+}
+
 static void note_sync(struct monitor *monitor, const struct paxos_message *message)
 {
     struct model_following *following = &monitor->following;
@@ -33,8 +50,10 @@ static void note_sync(struct monitor *monitor, const struct paxos_message *messa
     following->sync_decided = slot_larger(following->sync_decided, sync->decided);
     struct model_stream *stream = spec_acceptor_stream(monitor, sync->stream);
     if (stream == NULL) {
-        stream = &following->streams[following->stream_next];
-        following->stream_next = (following->stream_next + 1) % STREAMS_MAX;
+        stream = place_of(following, sync->stream);
+        if (stream == NULL) {
+            return;
+        }
         *stream = (struct model_stream){.stream = sync->stream, .expected = 1};
     }
     stream->is_left = false;

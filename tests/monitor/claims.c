@@ -11,7 +11,27 @@ struct sent {
     const struct paxos_message *message;
     uint64_t token;
     const char *name;
+    bool is_before; // it may come of the event; a tick after it then took over
 };
+
+struct speaker { // as whom the node says what is of its own ballot
+    const struct paxos_view *view;
+    struct paxos_ballot my_ballot;
+    uint32_t seats; // mask: they have promised my_ballot
+};
+
+/* A tick comes with each event, after it: what the event called for is of the ballot before. */
+static struct speaker speaker_of(const struct monitor *monitor, const struct sent *sent)
+{
+    if (sent->is_before && ballot_equal(sent->message->ballot, monitor->drawn_before)) {
+        return (struct speaker){.view = &monitor->view,
+                                .my_ballot = monitor->drawn_before,
+                                .seats = monitor->seats_before};
+    }
+    return (struct speaker){.view = monitor->step->view,
+                            .my_ballot = monitor->election.my_ballot,
+                            .seats = monitor->candidacy.promised};
+}
 
 static void judge_header(struct monitor *monitor, const struct sent *sent)
 {
@@ -73,12 +93,13 @@ static void judge_prepare(struct monitor *monitor, const struct sent *sent)
     const struct paxos_message *message = sent->message;
     const struct paxos_prepare *prepare = &message->prepare;
     const struct paxos_view *after = monitor->step->view;
+    struct speaker speaker = speaker_of(monitor, sent);
     EXPECT(monitor, RULE_2_4,
-           after->role >= PAXOS_PREPARING &&
-               ballot_equal(message->ballot, monitor->election.my_ballot) &&
-               ballot_equal(message->ballot, after->promised),
+           speaker.view->role >= PAXOS_PREPARING &&
+               ballot_equal(message->ballot, speaker.my_ballot) &&
+               ballot_equal(message->ballot, speaker.view->promised),
            "Prepare(%s) as %s of %s", spec_ballot(message->ballot),
-           paxos_role_name(after->role), spec_ballot(monitor->election.my_ballot));
+           paxos_role_name(speaker.view->role), spec_ballot(speaker.my_ballot));
     // Of records under way it need not speak.
     EXPECT(monitor, RULE_2_4,
            ballot_order(prepare->accepted, after->accepted) <= 0 &&
@@ -151,14 +172,14 @@ static void judge_prepare_request(struct monitor *monitor, const struct sent *se
 static void judge_leader(struct monitor *monitor, const struct sent *sent)
 {
     const struct paxos_message *message = sent->message;
-    const struct paxos_view *after = monitor->step->view;
+    struct speaker speaker = speaker_of(monitor, sent);
     EXPECT(monitor, RULE_A1,
-           after->role == PAXOS_LEADER &&
-               ballot_equal(message->ballot, monitor->election.my_ballot) &&
-               ballot_equal(message->ballot, after->accepted),
+           speaker.view->role == PAXOS_LEADER &&
+               ballot_equal(message->ballot, speaker.my_ballot) &&
+               ballot_equal(message->ballot, speaker.view->accepted),
            "%s of %s as %s of %s", sent->name, spec_ballot(message->ballot),
-           paxos_role_name(after->role), spec_ballot(monitor->election.my_ballot));
-    EXPECT(monitor, RULE_A1, (monitor->candidacy.promised >> message->to & 1) != 0,
+           paxos_role_name(speaker.view->role), spec_ballot(speaker.my_ballot));
+    EXPECT(monitor, RULE_A1, (speaker.seats >> message->to & 1) != 0,
            "%s to n%u, which has not promised %s", sent->name, message->to,
            spec_ballot(message->ballot));
 }
@@ -184,22 +205,57 @@ static void judge_run(struct monitor *monitor,
  * How far a peer's log is proved to be ours (A1): by its ballots; or, which proves as
  * much, by its chain.
  */
-static cs_slot proved_by_ballot(const struct monitor *monitor, uint32_t seat)
+static cs_slot proved_by_ballot(const struct monitor *monitor,
+                                const struct paxos_promise *promise)
 {
-    const struct paxos_promise *promise = &monitor->candidacy.promises[seat];
     bool is_ours = ballot_equal(promise->accepted, monitor->leading.best_accepted) ||
                    ballot_equal(promise->accepted, monitor->election.my_ballot);
     return is_ours ? slot_smaller(promise->length, monitor->log.length)
                    : promise->decided;
 }
 
-static cs_slot proved_by_chain(const struct monitor *monitor, uint32_t seat)
+static cs_slot proved_by_chain(const struct monitor *monitor,
+                               const struct paxos_promise *promise)
 {
-    const struct paxos_promise *promise = &monitor->candidacy.promises[seat];
     bool is_prefix =
         spec_log_knows(&monitor->log, promise->length) &&
         spec_log_agrees(&monitor->log, promise->length, promise->length_chain);
     return is_prefix ? promise->length : 0;
+}
+
+static cs_slot proved_by(const struct monitor *monitor,
+                         uint32_t seat,
+                         const struct paxos_promise *promise)
+{
+    cs_slot proved = slot_larger(proved_by_ballot(monitor, promise),
+                                 proved_by_chain(monitor, promise));
+    return slot_larger(proved, monitor->leading.peers[seat].acked);
+}
+
+/* What left memory cannot be sent: then it need not connect, and the peer fetches. */
+static bool is_from_proved(const struct monitor *monitor,
+                           uint32_t seat,
+                           const struct paxos_promise *promise,
+                           cs_slot from)
+{
+    return from <= proved_by(monitor, seat, promise) ||
+           promise->decided < monitor->step->view->base;
+}
+
+/* A1. A node that begins to lead may rest on a promise as it came first: they overtake. */
+static void judge_common(struct monitor *monitor, uint32_t seat, cs_slot from)
+{
+    const struct model_candidacy *candidacy = &monitor->candidacy;
+    const struct paxos_promise *newest = &candidacy->promises[seat];
+    bool has_first =
+        monitor->view.role != PAXOS_LEADER && (candidacy->voted >> seat & 1) != 0;
+    EXPECT(
+        monitor, RULE_A1,
+        is_from_proved(monitor, seat, newest, from) ||
+            (has_first && is_from_proved(monitor, seat, &candidacy->firsts[seat], from)),
+        "AcceptSync follows slot %llu, n%u has proved %llu, in memory are %llu on",
+        ull(from), seat, ull(proved_by(monitor, seat, newest)),
+        ull(monitor->step->view->base + 1));
 }
 
 static void judge_accept_sync(struct monitor *monitor, const struct sent *sent)
@@ -215,19 +271,12 @@ static void judge_accept_sync(struct monitor *monitor, const struct sent *sent)
            "AcceptSync names %llu slots to sync of %llu, S_b is %llu, or another chain",
            ull(sync->sync_length), ull(monitor->log.length),
            ull(monitor->leading.sync_length));
-    struct model_peer *peer = &monitor->leading.peers[message->to];
-    cs_slot proved = slot_larger(proved_by_ballot(monitor, message->to),
-                                 proved_by_chain(monitor, message->to));
-    proved = slot_larger(proved, peer->acked);
-    // What left memory cannot be sent: then it need not connect, and the peer fetches.
-    cs_slot known = monitor->candidacy.promises[message->to].decided;
-    EXPECT(monitor, RULE_A1, sync->from <= proved || known < monitor->step->view->base,
-           "AcceptSync follows slot %llu, n%u has proved %llu, in memory are %llu on",
-           ull(sync->from), message->to, ull(proved), ull(monitor->step->view->base + 1));
+    judge_common(monitor, message->to, sync->from);
     EXPECT(monitor, RULE_A1,
            (sync->more != 0) == (sync->from + message->entry_count < sync->sync_length),
            "AcceptSync ends at %llu of %llu and says more %u",
            ull(sync->from + message->entry_count), ull(sync->sync_length), sync->more);
+    struct model_peer *peer = &monitor->leading.peers[message->to];
     EXPECT(monitor, RULE_A1, sync->stream >= peer->stream,
            "AcceptSync of stream %llu after %llu", ull(sync->stream), ull(peer->stream));
     if (sync->stream != peer->stream) {
@@ -420,7 +469,7 @@ static void judge_handover(struct monitor *monitor, const struct sent *sent)
     bool is_peer = target < monitor->settings.member_count && target == message->to;
     EXPECT(monitor, RULE_E8,
            is_peer && monitor->view.role == PAXOS_LEADER &&
-               ballot_equal(message->ballot, monitor->election.my_ballot),
+               ballot_equal(message->ballot, speaker_of(monitor, sent).my_ballot),
            "Handover(%s) to n%u naming n%u as %s", spec_ballot(message->ballot),
            message->to, target, paxos_role_name(monitor->view.role));
     if (is_peer) {
@@ -516,13 +565,19 @@ static void judge_serve(struct monitor *monitor)
 void spec_claims_judge_sent(struct monitor *monitor)
 {
     const struct paxos_effects *effects = monitor->step->effects;
-    struct sent sent = {.token = monitor->disk.token};
+    struct sent sent = {
+        .token = monitor->disk.token,
+        .is_before = spec_election_takes_over(monitor),
+    };
     for (uint32_t i = 0; i < effects->now_count; i++) {
         sent.message = &effects->messages_now[i];
         sent.name = paxos_message_name(sent.message->type);
+        // The round that ended was before the one that begins.
+        sent.is_before = sent.is_before && sent.message->type != PAXOS_HEARTBEAT;
         monitor->tally.sent[sent.message->type]++;
         judge_one(monitor, &sent);
     }
+    sent.is_before = false;
     if (effects->after_sync_count > 0) {
         EXPECT(monitor, RULE_2_5, effects->after_sync_token <= monitor->token,
                "messages wait for record %llu, the last one is %llu",

@@ -237,6 +237,7 @@ static void take_over(struct monitor *monitor, struct paxos_ballot leader, bool 
     election->grace_least = 0;
     election->grace_most = 0;
     election->was_nacked = false;
+    monitor->seats_before = monitor->candidacy.promised;
     monitor->candidacy = (struct model_candidacy){0};
 }
 
@@ -321,8 +322,8 @@ void spec_election_judge(struct monitor *monitor)
     const struct paxos_view *after = monitor->step->view;
     uint64_t round = round_begun(monitor);
     bool takes_over = spec_election_takes_over(monitor);
-    bool is_round = round != 0 || (monitor->settings.member_count == 1 &&
-                                   monitor->step->event->type == PAXOS_EVENT_TICK);
+    // A node alone asks nobody: where its rounds end cannot be seen.
+    bool is_round = round != 0 || monitor->settings.member_count == 1;
     if (!takes_over) {
         note_promise(monitor);
     }

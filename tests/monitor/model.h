@@ -126,7 +126,6 @@ struct model_following { // of `ballot` == promised
     struct paxos_digest sync_chain;
     cs_slot sync_decided;
     struct model_stream streams[STREAMS_MAX];
-    uint32_t stream_next;
     uint64_t round_heard; // highest read round in any Accept
 };
 
@@ -188,6 +187,7 @@ struct monitor {
     cs_slot kept;                        // slots it left as they were
     uint64_t round_before;               // leading.round_sent
     struct paxos_ballot drawn_before;    // election.my_ballot
+    uint32_t seats_before;               // candidacy.promised, if it takes over
     struct paxos_ballot promised;        // after its event, before the tick that follows
 };
 
