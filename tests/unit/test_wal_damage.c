@@ -283,6 +283,25 @@ static void a_block_in_another_ones_place_is_damage(void **state)
     }
 }
 
+/* Copies on both sides of a block that is sound. */
+static void a_sound_block_between_copies_is_not_lost(void **state)
+{
+    struct log_fixture *fixture = *state;
+    enum { BLOCKS = 9, COPIED = 2, FIRST = 4 };
+    log_fixture_open(fixture);
+    for (int i = 0; i < BLOCKS; i++) {
+        log_fixture_append(fixture, 1, 100);
+    }
+    wal_close(&fixture->wal);
+    uint8_t bytes[PAGE];
+    assert_true(
+        sim_disk_read_media(fixture->disk, LOGS[0], COPIED * PAGE, bytes, PAGE));
+    for (uint64_t to = FIRST; to <= FIRST + 2; to += 2) {
+        assert_true(sim_disk_overwrite(fixture->disk, LOGS[0], to * PAGE, bytes, PAGE));
+    }
+    assert_int_equal(assert_recovers(fixture, 1), 2);
+}
+
 static void a_place_is_told_with_file_offset_and_blocks(void **state)
 {
     struct log_fixture *fixture = *state;
@@ -550,6 +569,7 @@ int main(void)
         cmocka_unit_test(what_rots_before_a_slot_that_rots_is_lost_with_it),
 #define TEST(name)                                                                       \
     cmocka_unit_test_setup_teardown(name, log_fixture_set_up, log_fixture_tear_down)
+        TEST(a_sound_block_between_copies_is_not_lost),
         TEST(a_place_is_told_with_file_offset_and_blocks),
         TEST(a_damaged_promise_at_the_end_is_told_by_the_superblock),
         TEST(a_torn_last_block_is_no_damage),
