@@ -74,7 +74,11 @@ static void maybe_halt(struct replica *replica)
     }
 }
 
-static void ask_next(struct replica *replica)
+/*
+ * `skipped`: peers not to be asked now. Who has said that it has no copy is asked again
+ * once another one is silent: by now it may have got one, the silent one may never answer.
+ */
+static void ask_next(struct replica *replica, uint32_t skipped)
 {
     struct mend *mend = &replica->mend;
     uint32_t own = replica->settings.core.seat;
@@ -87,7 +91,7 @@ static void ask_next(struct replica *replica)
     uint32_t seat = mend->seat;
     do {
         seat = (seat + 1) % count;
-    } while (seat == own || (mend->lacking >> seat & 1u) != 0);
+    } while (seat == own || (skipped >> seat & 1u) != 0);
     ask(replica, seat);
 }
 
@@ -101,7 +105,7 @@ void mend_begin(struct replica *replica, const struct wal_fault *fault)
     mend->lacking = 0;
     mend->sweeps = 0;
     trace(replica, PAXOS_TRACE_DAMAGED, replica->settings.core.seat);
-    ask_next(replica);
+    ask_next(replica, 0);
 }
 
 /* ---- what comes back ---- */
@@ -172,7 +176,7 @@ void mend_receive(struct replica *replica,
     }
     if (message->entry_count == 0) {
         mend->lacking |= 1u << message->from;
-        ask_next(replica);
+        ask_next(replica, mend->lacking);
         return;
     }
     uint32_t count = count_wanted(replica, message);
@@ -266,7 +270,7 @@ void mend_tick(struct replica *replica)
     }
     if (is_under_way(replica) && replica->halt == PAXOS_HALT_NONE &&
         replica->now_ms >= mend->asked_ms + replica->settings.core.resend_ms) {
-        ask_next(replica);
+        ask_next(replica, MUTANT_IS(241) ? mend->lacking : 0);
     }
     mend_go_on(replica);
 }

@@ -51,6 +51,7 @@ struct log_read {    // a Fetch being served from disk
     uint32_t to;
     struct paxos_ballot ballot;
     cs_slot first;
+    cs_slot last;
     bool for_repair; // say so if it is lost here
 };
 

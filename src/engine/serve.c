@@ -4,6 +4,7 @@
  * dropped is asked again.
  */
 #include "base/check.h"
+#include "base/mutant.h"
 #include "engine/parts.h"
 
 static void serve_from_memory(struct replica *replica, const struct paxos_serve *serve);
@@ -79,11 +80,30 @@ static void serve_from_log(struct replica *replica, const struct paxos_serve *se
         .to = serve->to,
         .ballot = serve->ballot,
         .first = serve->first,
+        .last = last,
         .for_repair = serve->for_repair != 0,
     };
     replica->ports.read_log(replica->ports.context, serve->first, last,
                             replica->settings.core.message_entries,
                             replica->settings.core.message_bytes, read->cookie);
+}
+
+/*
+ * Decided slots that are lost here: what follows them is served, with the chain it follows.
+ * A peer that holds them, and did not know them decided, knows it then, and can give
+ * them back (mend.c); else each would wait for the other.
+ */
+static void serve_behind_lost(struct replica *replica,
+                              const struct log_read *asked,
+                              const struct wal_fault *fault)
+{
+    const struct paxos_serve serve = {
+        .to = asked->to, .first = fault->last + 1, .last = asked->last};
+    bool is_decided = asked->ballot.round == 0 && !asked->for_repair;
+    if (is_decided && fault->knows_after && fault->last < asked->last &&
+        !MUTANT_IS(243)) {
+        serve_from_log(replica, &serve);
+    }
 }
 
 void serve_slice(struct replica *replica, uint64_t cookie, const struct wal_slice *slice)
@@ -108,6 +128,9 @@ void serve_slice(struct replica *replica, uint64_t cookie, const struct wal_slic
         struct paxos_message nothing =
             start_message(replica, asked.to, asked.ballot, asked.first);
         effects_send_message(replica, &nothing, NULL, NULL);
+    }
+    if (slice->entry_count == 0 && slice->fault.first != 0) {
+        serve_behind_lost(replica, &asked, &slice->fault);
     }
     if (!is_served) {
         return; // lost, or the log has become shorter: the peer asks another one

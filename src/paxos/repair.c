@@ -101,7 +101,11 @@ static void maybe_halt(struct paxos_core *core)
     }
 }
 
-static void ask_next(struct paxos_core *core)
+/*
+ * `skipped`: peers not to be asked now. Who has said that it has no copy is asked again
+ * once another one is silent: by now it may have got one, the silent one may never answer.
+ */
+static void ask_next(struct paxos_core *core, uint32_t skipped)
 {
     struct faulty *faulty = &core->faulty;
     if (core->settings.member_count == 1) {
@@ -114,7 +118,7 @@ static void ask_next(struct paxos_core *core)
     do {
         faulty->seat = (faulty->seat + 1) % core->settings.member_count;
     } while (faulty->seat == core->settings.seat ||
-             (faulty->lacking >> faulty->seat & 1u) != 0);
+             (skipped >> faulty->seat & 1u) != 0);
     // Where the own log may differ from what is decided, the comparison begins there.
     send_fetch(core, faulty->seat,
                faulty->is_doubted ? core->log.decided + 1 : core->log.length + 1);
@@ -133,14 +137,14 @@ void repair_tick(struct paxos_core *core)
         core_trace(core, PAXOS_TRACE_FAULTY, core->settings.seat, core->accepted,
                    core->log.length + 1);
     }
-    ask_next(core);
+    ask_next(core, MUTANT_IS(242) ? faulty->lacking : 0);
 }
 
 static void note_lacking(struct paxos_core *core, uint32_t seat)
 {
     core->faulty.lacking |= 1u << seat;
     if (seat == core->faulty.seat) {
-        ask_next(core);
+        ask_next(core, core->faulty.lacking);
     }
 }
 
@@ -198,7 +202,7 @@ static void finish_piece(struct paxos_core *core, cs_slot first, uint32_t count)
     core_persist(core, PAXOS_PERSIST_REPAIR, first, count);
     uint32_t leader = core_seat_of(core, core->promised);
     if (faulty->is_active) {
-        ask_next(core);
+        ask_next(core, 0);
     } else if (core->role == PAXOS_FOLLOWER && leader != NO_SEAT &&
                leader != core->settings.seat) {
         core->stream.asked_ms = 0;
@@ -346,7 +350,7 @@ void repair_receive_entries(struct paxos_core *core, const struct paxos_message 
     } else if (differs && walk.result == WALK_MISMATCH &&
                walk.conflict_slot > core->log.decided) {
         faulty->is_doubted = true;
-        ask_next(core);
+        ask_next(core, faulty->lacking);
     } else if (differs) {
         give_up_rest(core, message, upto);
     } else if (log->from == core->log.length && upto > core->log.length) {

@@ -147,6 +147,49 @@ static void while_it_waits_it_votes_says_so_and_is_not_ready(void **state)
     tear_down(&world);
 }
 
+/* The leader has lost them too, and the third is away: until the leader has them again. */
+static void who_had_no_copy_is_asked_again_while_another_is_silent(void **state)
+{
+    (void)state;
+    struct world *world = set_up();
+    lose(world, world->damaged, 7, 19);
+    lose(world, world->leader, 7, 19);
+    nodes_kill(world->nodes, 3 - world->leader - world->damaged);
+    start_damaged(world);
+    nodes_run(world->nodes, 1000);
+    assert_int_equal(replica_applied(replica_of(world, world->damaged)), 6);
+    world->nodes->node[world->leader].lost = (struct wal_fault){0};
+    nodes_run(world->nodes, 1000);
+    assert_int_equal(replica_applied(replica_of(world, world->damaged)),
+                     replica_applied(replica_of(world, world->leader)));
+    tear_down(&world);
+}
+
+/*
+ * The only copy of what the leader has lost lies with a node that does not know it to be
+ * decided, and only the leader could tell.
+ */
+static void what_is_lost_comes_back_from_who_did_not_know_it_decided(void **state)
+{
+    (void)state;
+    struct world *world = set_up();
+    cs_slot last = world->recovered.length;
+    world->recovered.decided = last - 1;
+    for (int i = 0; i < 100; i++) { // until the leader's memory has let go of it
+        (void)nodes_await(world->nodes, nodes_put(world->nodes, world->leader, "k", "v"),
+                          1000);
+    }
+    assert_true(replica_view(replica_of(world, world->leader)).base > last);
+    nodes_kill(world->nodes, 3 - world->leader - world->damaged);
+    lose(world, world->leader, last, last);
+    start_damaged(world);
+    nodes_run(world->nodes, 3000);
+    assert_int_equal(replica_applied(replica_of(world, world->damaged)),
+                     replica_applied(replica_of(world, world->leader)));
+    assert_int_equal(world->nodes->node[world->leader].lost.first, 0);
+    tear_down(&world);
+}
+
 static void entries_that_do_not_end_in_the_known_chain_are_not_taken(void **state)
 {
     (void)state;
@@ -229,6 +272,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lost_slots_come_back_and_the_state_with_them),
         cmocka_unit_test(while_it_waits_it_votes_says_so_and_is_not_ready),
+        cmocka_unit_test(who_had_no_copy_is_asked_again_while_another_is_silent),
+        cmocka_unit_test(what_is_lost_comes_back_from_who_did_not_know_it_decided),
         cmocka_unit_test(entries_that_do_not_end_in_the_known_chain_are_not_taken),
         cmocka_unit_test(slots_that_nobody_has_end_the_node_that_needs_them),
         cmocka_unit_test(nothing_is_noted_behind_the_gate),

@@ -317,6 +317,21 @@ static uint32_t halt_after(bool faulty)
     return halt;
 }
 
+/* It may have got one since, and the other may never answer. */
+static void who_had_no_copy_is_asked_again_while_another_is_silent(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    start_damaged(&rig, 6, 1u << 4);
+    wait_until_asked(&rig, 1);
+    say_nothing(&rig, 1, 3);
+    wait_until_asked(&rig, 2);
+    wait_until_asked(&rig, 1);
+    receive_copy(&rig, 1, 3, 1, 0);
+    assert_int_equal(rig.view.faulty_first, 0);
+    paxos_rig_fini(&rig);
+}
+
 static void it_halts_if_nobody_can_decide_without_what_is_lost(void **state)
 {
     (void)state;
@@ -583,6 +598,7 @@ int main(void)
         cmocka_unit_test(under_its_own_ballot_the_log_must_reach_what_it_acked),
         cmocka_unit_test(it_halts_if_nobody_can_decide_without_what_is_lost),
         cmocka_unit_test(who_lacks_it_too_says_so),
+        cmocka_unit_test(who_had_no_copy_is_asked_again_while_another_is_silent),
         cmocka_unit_test(a_proposer_counts_no_vote_of_it_and_a_leader_sends_it_its_log),
         cmocka_unit_test(a_node_that_is_behind_does_not_lead),
         cmocka_unit_test(one_copy_at_a_time_is_taken_from_its_beginning),
