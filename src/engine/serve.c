@@ -97,8 +97,9 @@ static void serve_behind_lost(struct replica *replica,
                               const struct log_read *asked,
                               const struct wal_fault *fault)
 {
-    const struct paxos_serve serve = {
-        .to = asked->to, .first = fault->last + 1, .last = asked->last};
+    const struct paxos_serve serve = {.to = asked->to,
+                                      .first = fault->last + 1,
+                                      .last = asked->last};
     bool is_decided = asked->ballot.round == 0 && !asked->for_repair;
     if (is_decided && fault->knows_after && fault->last < asked->last &&
         !MUTANT_IS(243)) {

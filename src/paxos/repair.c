@@ -117,8 +117,7 @@ static void ask_next(struct paxos_core *core, uint32_t skipped)
     }
     do {
         faulty->seat = (faulty->seat + 1) % core->settings.member_count;
-    } while (faulty->seat == core->settings.seat ||
-             (skipped >> faulty->seat & 1u) != 0);
+    } while (faulty->seat == core->settings.seat || (skipped >> faulty->seat & 1u) != 0);
     // Where the own log may differ from what is decided, the comparison begins there.
     send_fetch(core, faulty->seat,
                faulty->is_doubted ? core->log.decided + 1 : core->log.length + 1);

@@ -5,6 +5,7 @@
 #include "wal/internal.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -31,27 +32,36 @@ static enum wal_status say_damaged(struct wal *wal, const struct cursor *cursor)
                    error == 0 ? "" : files_words_of(error).text);
 }
 
+/* The block at this place, valid until the next read; NULL: none that is sound. */
+static const uint8_t *read_block(struct wal *wal,
+                                 uint64_t number,
+                                 uint64_t offset,
+                                 struct block_header *out_header)
+{
+    size_t bytes = 0;
+    if (!segment_reader_open(&wal->reader, number)) {
+        return NULL;
+    }
+    const uint8_t *page = segment_reader_at(&wal->reader, offset, BLOCK_ALIGN_BYTES);
+    if (page == NULL || !block_peek(page, &bytes)) {
+        return NULL;
+    }
+    const uint8_t *block = segment_reader_at(&wal->reader, offset, bytes);
+    bool is_sound = block != NULL && block_unpack(view_of(block, bytes),
+                                                  wal->seeds[number - 1], out_header);
+    return is_sound ? block : NULL;
+}
+
 /* Reads and checks the block at cursor->offset. */
 static enum wal_status load_block(struct cursor *cursor)
 {
     struct wal *wal = cursor->wal;
-    uint64_t number = cursor->extent->place.segment;
-    size_t bytes = 0;
-    if (!segment_reader_open(&wal->reader, number)) {
+    cursor->block =
+        read_block(wal, cursor->extent->place.segment, cursor->offset, &cursor->header);
+    if (cursor->block == NULL) {
         return say_damaged(wal, cursor);
     }
-    const uint8_t *page =
-        segment_reader_at(&wal->reader, cursor->offset, BLOCK_ALIGN_BYTES);
-    if (page == NULL || !block_peek(page, &bytes)) {
-        return say_damaged(wal, cursor);
-    }
-    const uint8_t *block = segment_reader_at(&wal->reader, cursor->offset, bytes);
-    if (block == NULL ||
-        !block_unpack(view_of(block, bytes), wal->seeds[number - 1], &cursor->header)) {
-        return say_damaged(wal, cursor);
-    }
-    cursor->block = block;
-    cursor->rest = block_body(block, &cursor->header);
+    cursor->rest = block_body(cursor->block, &cursor->header);
     cursor->entries = (struct record_cursor){0};
     return WAL_OK;
 }
@@ -108,6 +118,7 @@ static enum wal_status enter_extent(struct cursor *cursor)
     CHECK(cursor->extent != NULL);
     const struct extent_place *place = &cursor->extent->place;
     cursor->offset = place->offset_bytes;
+    cursor->next = cursor->extent->from;
     enum wal_status status = load_block(cursor);
     if (status != WAL_OK) {
         return status;
@@ -117,7 +128,6 @@ static enum wal_status enter_extent(struct cursor *cursor)
         return say_damaged(cursor->wal, cursor);
     }
     cursor->rest = view_of(cursor->rest.data + skipped, cursor->rest.bytes - skipped);
-    cursor->next = cursor->extent->from;
     struct paxos_entry entry = {0};
     struct cs_view payload = {0};
     while (status == WAL_OK && cursor->next < wanted) {
@@ -168,15 +178,52 @@ read_chain(struct cursor *cursor, cs_slot slot, struct paxos_digest *out_chain)
     return is_read;
 }
 
+/* The first slot that the cursor could not read in its run. */
+static cs_slot failed_slot(const struct cursor *cursor)
+{
+    cs_slot first = cursor->extent->first;
+    return cursor->next > first ? cursor->next : first;
+}
+
 /*
- * What stood at `slot` and after it in its run has rotted. If what stood before it has
+ * The run with fault->first has rotted at `offset`. Slots up to the next sound block of the
+ * run are lost, which says what they hash to; from there on the run goes on.
+ */
+static void lose_block(struct wal *wal, uint64_t offset, struct wal_fault *fault)
+{
+    const struct extent_place whole = extents_find(&wal->extents, fault->first)->place;
+    uint64_t end = whole.offset_bytes + EXTENT_SPAN_BYTES;
+    struct extent_place place = {.segment = whole.segment,
+                                 .record_at_bytes = BLOCK_HEADER_BYTES};
+    struct block_header header = {0};
+    cs_slot last = extents_lose(&wal->extents, fault->first);
+    fault->last = last;
+    for (uint64_t at = offset + BLOCK_ALIGN_BYTES; at < end && !MUTANT_IS(244);
+         at += BLOCK_ALIGN_BYTES) {
+        const uint8_t *block = read_block(wal, whole.segment, at, &header);
+        if (block == NULL || header.length_before < fault->first ||
+            header.length_before > last) {
+            continue; // rotten, a copy, or behind the run
+        }
+        fault->last = header.length_before;
+        fault->after_chain = header.chain_before;
+        fault->knows_after = true;
+        place.offset_bytes = at;
+        extents_fill(&wal->extents, fault->last + 1, (uint32_t)(last - fault->last),
+                     &place);
+        return;
+    }
+}
+
+/*
+ * What stood at `slot`, in the block at `offset`, has rotted. If what stood before it has
  * too, that is lost as well.
  */
-static void lose(struct wal *wal, cs_slot slot)
+static void lose(struct wal *wal, cs_slot slot, uint64_t offset)
 {
     struct wal_fault fault = {.first = slot};
     struct cursor cursor = {.wal = wal};
-    fault.last = extents_lose(&wal->extents, slot);
+    lose_block(wal, offset, &fault);
     const struct wal_fault *before = faults_find(&wal->faults, slot - 1);
     while (before == NULL && !read_chain(&cursor, fault.first - 1, &fault.before_chain)) {
         fault.first--;
@@ -237,6 +284,7 @@ collect(struct cursor *cursor, const struct limits *limits, struct wal_slice *sl
             return WAL_OK;
         }
         enum wal_status status = take(cursor, &entry, &payload);
+        cs_slot failed = status == WAL_OK ? wanted : failed_slot(cursor);
         bool is_right =
             (status == WAL_OK && slice->entry_count == 0 && slice->is_before_lost) ||
             field_same_chain(paxos_chain_next(previous, &entry), entry.chain);
@@ -244,10 +292,11 @@ collect(struct cursor *cursor, const struct limits *limits, struct wal_slice *sl
             status = say_damaged(cursor->wal, cursor);
         }
         if (status == WAL_DAMAGED && cursor->wal->reader.error == 0) {
-            lose(cursor->wal, wanted);
+            // Perhaps an earlier slot of the run: then this one is looked for again.
+            lose(cursor->wal, failed, cursor->offset);
             cursor->next = wanted;
-            (void)meets_fault(cursor, slice);
-            return WAL_OK;
+            cursor->extent = NULL;
+            continue;
         }
         if (status != WAL_OK) {
             return status;
@@ -267,18 +316,23 @@ static enum wal_status
 find_before(struct cursor *cursor, cs_slot slot, struct wal_slice *slice)
 {
     struct wal *wal = cursor->wal;
-    bool is_known = read_chain(cursor, slot, &slice->before_chain);
+    while (!read_chain(cursor, slot, &slice->before_chain)) {
+        slice->is_before_lost = faults_find(&wal->faults, slot) != NULL;
+        if (slice->is_before_lost) {
+            break;
+        }
+        if (wal->reader.error != 0) {
+            return WAL_DAMAGED;
+        }
+        lose(wal, failed_slot(cursor), cursor->offset);
+        const struct wal_fault *fault = faults_find(&wal->faults, slot);
+        if (fault != NULL) {
+            slice->fault = *fault;
+            break;
+        }
+    }
+    cursor->extent = slice->fault.first != 0 ? NULL : cursor->extent;
     cursor->next = slot + 1;
-    slice->is_before_lost = !is_known && faults_find(&wal->faults, slot) != NULL;
-    if (is_known || slice->is_before_lost) {
-        return WAL_OK;
-    }
-    if (wal->reader.error != 0) {
-        return WAL_DAMAGED;
-    }
-    lose(wal, slot);
-    slice->fault = *faults_find(&wal->faults, slot);
-    cursor->extent = NULL;
     return WAL_OK;
 }
 

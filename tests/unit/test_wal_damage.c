@@ -294,8 +294,7 @@ static void a_sound_block_between_copies_is_not_lost(void **state)
     }
     wal_close(&fixture->wal);
     uint8_t bytes[PAGE];
-    assert_true(
-        sim_disk_read_media(fixture->disk, LOGS[0], COPIED * PAGE, bytes, PAGE));
+    assert_true(sim_disk_read_media(fixture->disk, LOGS[0], COPIED * PAGE, bytes, PAGE));
     for (uint64_t to = FIRST; to <= FIRST + 2; to += 2) {
         assert_true(sim_disk_overwrite(fixture->disk, LOGS[0], to * PAGE, bytes, PAGE));
     }
@@ -406,6 +405,37 @@ static void what_rots_while_the_log_is_open_is_lost_and_repaired(void **state)
             end_log(fixture);
         }
     }
+}
+
+/* Slot by slot in blocks of their own: only those that rotted are lost. */
+static void of_an_open_log_only_what_rotted_is_lost(void **state)
+{
+    struct log_fixture *fixture = *state;
+    enum { BLOCKS = 9, FIRST = 4, LAST = 6 };
+    log_fixture_open(fixture);
+    for (int i = 0; i < BLOCKS; i++) {
+        log_fixture_append(fixture, 1, 100);
+    }
+    assert_int_equal(wal_seal(fixture->wal), WAL_OK);
+    spoil(fixture, 0, FIRST);
+    spoil(fixture, 0, LAST);
+    cs_slot length = fixture->twin->length;
+    for (cs_slot slot = length; slot > 0; slot--) { // from behind, each with its chain
+        struct wal_slice slice = {0};
+        assert_int_equal(wal_read(fixture->wal, slot, slot, 1, 99999, &slice), WAL_OK);
+        wal_slice_fini(&slice);
+    }
+    size_t count = 0;
+    const struct wal_fault *faults = wal_faults(fixture->wal, &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(count_lost(fixture), 2);
+    for (size_t i = 0; i < count; i++) {
+        assert_true(faults[i].knows_after);
+        assert_true(same_chain(faults[i].after_chain,
+                               twin_chain_at(fixture->twin, faults[i].last)));
+    }
+    repair(fixture, 1);
+    log_fixture_assert_log(fixture, 10);
 }
 
 static void a_note_keeps_the_watermarks_without_the_superblock(void **state)
@@ -570,6 +600,7 @@ int main(void)
 #define TEST(name)                                                                       \
     cmocka_unit_test_setup_teardown(name, log_fixture_set_up, log_fixture_tear_down)
         TEST(a_sound_block_between_copies_is_not_lost),
+        TEST(of_an_open_log_only_what_rotted_is_lost),
         TEST(a_place_is_told_with_file_offset_and_blocks),
         TEST(a_damaged_promise_at_the_end_is_told_by_the_superblock),
         TEST(a_torn_last_block_is_no_damage),
