@@ -17,6 +17,7 @@ void acceptor_ask_prepare(struct paxos_core *core, uint32_t seat)
         return;
     }
     core->stream.asked_ms = core->now_ms;
+    core->stream.asked_id = core->stream.id;
     struct paxos_message *message = core_send_now(core, PAXOS_PREPARE_REQUEST, seat);
     message->ballot = core->promised;
 }
@@ -133,6 +134,24 @@ bool acceptor_append(struct paxos_core *core,
 
 /* ---- Accept (A3) ---- */
 
+/*
+ * Mostly a lost frame: the leader begins the stream anew. Where frames overtake each other
+ * that breaks again at once; then what is decided is fetched, or a stream a while
+ * (ASK_AGAIN_MS) would be all that this node moves by.
+ */
+static void mend_gap(struct paxos_core *core, const struct paxos_message *message)
+{
+    const struct follower_stream *stream = &core->stream;
+    bool is_again =
+        core->now_ms < stream->asked_ms + ASK_AGAIN_MS && stream->id != stream->asked_id;
+    MARK(A3_GAP);
+    if (is_again && message->accept.decided > core->log.length && !MUTANT_IS(245)) {
+        fetch_start(core, message->from, message->accept.decided);
+    } else {
+        acceptor_ask_prepare(core, message->from);
+    }
+}
+
 static bool fits_stream(struct paxos_core *core, const struct paxos_message *message)
 {
     const struct paxos_accept *accept = &message->accept;
@@ -142,8 +161,7 @@ static bool fits_stream(struct paxos_core *core, const struct paxos_message *mes
     }
     if (accept->stream != stream->id || accept->sequence > stream->expected) {
         if (accept->stream >= stream->id) {
-            MARK(A3_GAP);
-            acceptor_ask_prepare(core, message->from); // a gap
+            mend_gap(core, message);
         }
         return false;
     }

@@ -215,6 +215,7 @@ struct follower_stream {
     uint64_t round_acked;
     bool wants_ack;    // say Accepted as soon as it is true
     uint64_t asked_ms; // last PrepareReq
+    uint64_t asked_id; // the stream then
 };
 
 struct election {

@@ -279,6 +279,37 @@ static void accept_after_a_lost_one_asks_for_a_prepare(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* Frames overtake each other: the stream would break for ever. */
+static void a_stream_that_breaks_again_at_once_is_left_for_fetch(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
+    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_message message = paxos_rig_accept(&rig, ballot, 2, 1);
+    message.accept.decided = 4;
+    paxos_rig_receive(&rig, &message);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_PREPARE_REQUEST, 1));
+    paxos_rig_receive(&rig, &message); // of the same stream: the answer is on its way
+    assert_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 1));
+    struct paxos_message sync = paxos_rig_sync(&rig, ballot, 2);
+    sync.accept_sync.stream = 2;
+    paxos_rig_receive(&rig, &sync);
+    message = paxos_rig_accept(&rig, ballot, 2, 1);
+    message.accept.stream = 2;
+    message.accept.decided = 2; // nothing to fetch: it waits
+    paxos_rig_receive(&rig, &message);
+    assert_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 1));
+    message.accept.decided = 4;
+    paxos_rig_receive(&rig, &message);
+    const struct paxos_message *fetch = paxos_rig_sent_now(&rig, PAXOS_FETCH, 1);
+    assert_non_null(fetch);
+    assert_int_equal(fetch->fetch.first, rig.view.decided + 1);
+    assert_int_equal(fetch->fetch.last, 4);
+    paxos_rig_fini(&rig);
+}
+
 static void accept_of_an_old_stream_is_ignored(void **state)
 {
     (void)state;
@@ -436,6 +467,7 @@ int main(void)
         cmocka_unit_test(
             accept_that_comes_twice_is_acknowledged_again_and_changes_nothing),
         cmocka_unit_test(accept_after_a_lost_one_asks_for_a_prepare),
+        cmocka_unit_test(a_stream_that_breaks_again_at_once_is_left_for_fetch),
         cmocka_unit_test(accept_of_an_old_stream_is_ignored),
         cmocka_unit_test(accept_onto_another_past_is_refused),
         cmocka_unit_test(accept_without_a_sync_before_it_is_refused),
