@@ -41,7 +41,7 @@ bool atlas_explains_halt(const struct world *world,
  * Before START nobody may lose a disk (C8): the others wait for it, and say so, until
  * somebody empties them all.
  */
-static bool is_formed(const struct world *world)
+bool atlas_is_formed(const struct world *world)
 {
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         if (world->nodes[i].loss == LOSS_NONE &&
@@ -111,7 +111,7 @@ static bool may_lose(const struct world *world, const struct node *node)
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         left += i != node->seat && world->nodes[i].loss == LOSS_NONE;
     }
-    bool is_within = is_formed(world) && atlas_bears(world, safe_mask(world, node));
+    bool is_within = atlas_is_formed(world) && atlas_bears(world, safe_mask(world, node));
     return node->loss == LOSS_NONE && are_remembered_without(world, node) &&
            (is_within || (world->swarm.is_beyond && left > 0));
 }
@@ -119,7 +119,7 @@ static bool may_lose(const struct world *world, const struct node *node)
 static void lose(struct world *world, struct node *node, enum loss loss)
 {
     uint32_t left = 0;
-    bool was_formed = is_formed(world);
+    bool was_formed = atlas_is_formed(world);
     node->loss = loss;
     node->lost_length = node->shadow.durable.length;
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
@@ -370,7 +370,7 @@ bool atlas_damage(struct world *world, struct node *node)
     bool is_superblock = random_permille(random, 150);
     bool is_followed = random_permille(random, 500);
     atlas_note_superblocks(world);
-    if (node->loss != LOSS_NONE || !is_formed(world)) {
+    if (node->loss != LOSS_NONE || !atlas_is_formed(world)) {
         return false;
     }
     bool is_done = is_superblock ? rot_superblock(world, node) : rot_log(world, node);

@@ -36,6 +36,8 @@ bool atlas_damage(struct world *world, struct node *node);
  * nothing but their disks as they are now?
  */
 bool atlas_bears(const struct world *world, uint32_t mask);
+/* Has everybody heard START? Before, all seats are needed (C8). */
+bool atlas_is_formed(const struct world *world);
 /* Has any of these nodes slots that its disk may have lost? */
 bool atlas_has_holes(const struct world *world, uint32_t mask);
 /* May the node's log refuse to be opened? Then its disk counts as lost. */

@@ -65,6 +65,7 @@ bool logging_open(struct world *world, struct node *node, struct wal_recovery *r
     }
     struct wal_settings settings = settings_of(world, node);
     enum wal_status status = wal_open(&log->wal, &node->files, &settings, recovery);
+    log->is_start_full = status == WAL_FULL && log->is_disk_full;
     if (status != WAL_OK && sim_disk_is_off(node->disk)) {
         TRACE(world, node, "crash while opening the log");
         world->stats->crashes_in_open++;

@@ -170,6 +170,7 @@ void network_send(struct world *world, uint32_t from, uint32_t to, struct cs_vie
     struct frame *frame = &network->frames[index];
     frame->from = from;
     frame->to = to;
+    frame->sent_us = world->now_us;
     frame->bytes.bytes = 0;
     buffer_append(&frame->bytes, bytes.data, bytes.bytes);
     maybe_corrupt(world, frame);
@@ -184,8 +185,10 @@ void network_arrive(struct world *world, uint32_t frame_index)
     struct node *node = &world->nodes[frame->to];
     struct link *link = &network->links[frame->from][frame->to];
     link->in_flight--;
+    // A Handover from before may end a leader at any time; not while none may end (L4).
+    bool is_old = world->liveness.is_judged && frame->sent_us < network->calm_since_us;
     struct inbox_item item = {.kind = INBOX_FRAME, .index = frame_index};
-    if (link->is_cut) {
+    if (link->is_cut || is_old) {
         world->stats->frames_cut++;
         network_release(network, frame_index);
     } else if (!node->is_up) {

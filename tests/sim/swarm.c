@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 
+enum { FAR_MESSAGE_ENTRIES = 4, FAR_MESSAGE_BYTES = 2048 };
 enum { BEYOND_PERMILLE = 50, DAMAGE_PERMILLE = 200 };
 
 static void draw_size(struct swarm *swarm, struct random *random);
@@ -85,6 +86,11 @@ static void draw_disk(struct swarm *swarm, struct random *random)
     swarm->segment_bytes = (uint64_t)4096 << random_between(random, 6, 8);
 }
 
+static uint32_t at_least(uint32_t number, uint32_t least)
+{
+    return number < least ? least : number;
+}
+
 static void draw_core(struct swarm *swarm, struct random *random)
 {
     struct paxos_settings *core = &swarm->core;
@@ -103,6 +109,12 @@ static void draw_core(struct swarm *swarm, struct random *random)
     core->ring_bytes = random_skewed(random, 256, 1024 * 1024);
     core->message_entries = (uint32_t)random_skewed(random, 1, 32);
     core->message_bytes = random_skewed(random, 64, 64 * 1024);
+    if (swarm->delay != DELAY_EVEN) {
+        // Fetched one slot a round trip of 40 ms, a log is never caught up with by who
+        // is behind: the others decide as many. Real messages hold more than a window.
+        core->message_entries = at_least(core->message_entries, FAR_MESSAGE_ENTRIES);
+        core->message_bytes = at_least((uint32_t)core->message_bytes, FAR_MESSAGE_BYTES);
+    }
     swarm->batch_commands_max = (uint32_t)random_skewed(random, 1, 64);
     swarm->batch_bytes_max = (uint32_t)random_skewed(random, 64, 16 * 1024);
     swarm->requests_waiting_max = (uint32_t)random_skewed(random, 2, 256);

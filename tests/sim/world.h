@@ -128,6 +128,7 @@ struct log_thread {
     uint32_t slowness; // sync times this
     uint64_t slow_change;
     bool is_disk_full;
+    bool is_start_full; // the last start found no room
     uint64_t room_change;
 };
 
@@ -204,6 +205,7 @@ struct frame {
     uint32_t references;
     uint32_t from;
     uint32_t to;
+    uint64_t sent_us;
     uint32_t next_free;
 };
 
@@ -225,6 +227,7 @@ struct network {
     uint64_t fault_number;  // of the shape in force
     uint32_t loss_permille; // now
     bool is_calm;           // liveness: no loss, no delays out of the ordinary
+    uint64_t calm_since_us;
 };
 
 struct operation {
@@ -333,11 +336,13 @@ enum burden {
 
 struct liveness {
     enum burden burden;
-    uint32_t burdened;       // seat
-    bool is_leader_burdened; // when judged
+    uint32_t burdened;        // seat
+    cs_slot burdened_applied; // when the phase began
+    bool is_leader_burdened;  // when judged
     uint32_t core_mask;
-    bool is_judged; // the bound is over
-    bool was_thin;  // too few operations at the last look
+    bool is_judged;            // the bound is over
+    const struct node *leader; // then
+    bool was_thin;             // too few operations at the last look
     bool probe_done[NODES_MAX];
     bool probe_answered[NODES_MAX]; // well or not
     bool must_halt[NODES_MAX];      // lost its disk and is heard by the core
