@@ -181,6 +181,7 @@ read_chain(struct cursor *cursor, cs_slot slot, struct paxos_digest *out_chain)
 /* The first slot that the cursor could not read in its run. */
 static cs_slot failed_slot(const struct cursor *cursor)
 {
+    CHECK(cursor->extent != NULL);
     cs_slot first = cursor->extent->first;
     return cursor->next > first ? cursor->next : first;
 }
