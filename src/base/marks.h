@@ -94,6 +94,8 @@
     X(G3, "a peer shows more of itself than before", NULL)                               \
     X(G4_OLD, "a message of an earlier boot is dropped", NULL)                           \
     X(G4_TWIN, "two processes of one directory", "tests/unit/test_paxos_gate.c")         \
+    X(G4_EMPTIED, "a directory was emptied before there was a Config",                   \
+      "tests/unit/test_paxos_gate.c")                                                    \
     X(C8_MEET, "nodes without a past meet", NULL)                                        \
     X(C8_CONFIG, "the first seat draws the Config", NULL)                                \
     X(C8_ALONE, "one seat alone", NULL)                                                  \

@@ -99,6 +99,7 @@ struct mark { // state that is durable once `token` is
 struct peer {
     // identity and gate
     struct paxos_watermark seen;
+    struct paxos_id nonce_incarnation; // G4: whose nonces these are
     uint64_t nonce;
     uint64_t nonce_boot;
     uint64_t nonce_heard_ms;

@@ -59,11 +59,28 @@ void gate_note(struct paxos_core *core, uint32_t seat, struct paxos_watermark sh
     core->watermarks[seat] = *seen;
 }
 
-/* G4: two processes from one directory share the boot number, never the nonce. */
+/* G1: the author, with this very directory. */
+static bool is_member(const struct paxos_core *core, const struct paxos_hello *hello)
+{
+    return core->config_is_durable &&
+           id_equal(hello->incarnation, core->config.incarnation[hello->author]);
+}
+
+/*
+ * G4: two processes from one directory share incarnation and boot number, never the
+ * nonce. A directory that was emptied counts its boots from 1 again: it is no twin.
+ */
 static void note_nonce(struct paxos_core *core, const struct paxos_hello *hello)
 {
     struct peer *peer = &core->peers[hello->author];
-    if (hello->boot > peer->nonce_boot) {
+    if (core->config_is_durable && !is_member(core, hello)) {
+        return;
+    }
+    bool is_new_directory =
+        !id_equal(hello->incarnation, peer->nonce_incarnation) && !MUTANT_IS(123);
+    if (is_new_directory || hello->boot > peer->nonce_boot) {
+        MARK_IF(is_new_directory && peer->nonce_boot != 0, G4_EMPTIED);
+        peer->nonce_incarnation = hello->incarnation;
         peer->nonce_boot = hello->boot;
         peer->nonce = hello->nonce;
         peer->other_nonce = 0;
@@ -83,7 +100,9 @@ static uint64_t living_twin(const struct paxos_core *core,
                             const struct paxos_hello *hello)
 {
     const struct peer *peer = &core->peers[hello->author];
-    if (hello->boot != peer->nonce_boot || peer->other_nonce == 0) {
+    bool is_same_directory =
+        id_equal(hello->incarnation, peer->nonce_incarnation) || MUTANT_IS(123);
+    if (!is_same_directory || hello->boot != peer->nonce_boot || peer->other_nonce == 0) {
         return 0;
     }
     bool asks_first = hello->nonce == peer->nonce;
@@ -108,8 +127,7 @@ static void answer_hello(struct paxos_core *core, const struct paxos_message *me
         reply->author_cluster_id = core->config.cluster_id;
         reply->known_incarnation = core->config.incarnation[hello->author];
     }
-    if (core->config_is_durable &&
-        id_equal(hello->incarnation, core->config.incarnation[hello->author])) {
+    if (is_member(core, hello)) {
         reply->seen = core->peers[hello->author].seen;
     }
 }
@@ -154,8 +172,7 @@ void gate_receive_hello(struct paxos_core *core, const struct paxos_message *mes
     }
     note_nonce(core, hello);
     answer_hello(core, message);
-    if (!core->config_is_durable ||
-        !id_equal(hello->incarnation, core->config.incarnation[hello->author])) {
+    if (!is_member(core, hello)) {
         return;
     }
     struct paxos_watermark shown = {.boot = hello->boot,
@@ -199,6 +216,11 @@ static void meet(struct paxos_core *core, const struct paxos_hello_reply *reply)
         !id_equal(reply->known_incarnation, core->settings.incarnation)) {
         MARK(C8_WIPED);
         core_halt(core, PAXOS_HALT_WIPED, reply->author);
+        return;
+    }
+    if (reply->twin_nonce != 0 && !MUTANT_IS(125)) {
+        MARK(G4_TWIN);
+        core_halt(core, PAXOS_HALT_TWIN, reply->author);
         return;
     }
     // Back in time to before it had a Config (G2): else it would wait for one for ever.

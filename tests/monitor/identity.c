@@ -283,8 +283,14 @@ static void judge_halt(struct monitor *monitor)
     if (is_reply && meets_us(monitor, event->message)) {
         bool is_rolled_back = shows_amnesia(monitor, event->message);
         EXPECT(monitor, RULE_G2,
-               halt == PAXOS_HALT_WIPED || (halt == PAXOS_HALT_AMNESIA) == is_rolled_back,
+               halt == PAXOS_HALT_WIPED || halt == PAXOS_HALT_TWIN ||
+                   (halt == PAXOS_HALT_AMNESIA) == is_rolled_back,
                "without a Config it may go on only if nobody remembers more of it");
+        EXPECT(monitor, RULE_G4,
+               halt == PAXOS_HALT_WIPED || halt == PAXOS_HALT_AMNESIA ||
+                   (halt == PAXOS_HALT_TWIN) ==
+                       (event->message->hello_reply.twin_nonce != 0),
+               "without a Config it may go on only if nobody hears a twin of it");
     } else if (is_reply && answers_us(monitor, event->message)) {
         const struct paxos_hello_reply *reply = &event->message->hello_reply;
         bool is_ours = reply->about_nonce == monitor->settings.nonce;

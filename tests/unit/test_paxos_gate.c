@@ -501,6 +501,59 @@ static void fresh_node_that_meets_a_past_is_wiped(void **state)
     paxos_rig_fini(&rig);
 }
 
+static void directory_emptied_before_its_config_is_no_twin(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    make_fresh(&rig, 2);
+    struct paxos_message message = hello(&rig, 1);
+    paxos_rig_receive(&rig, &message);
+    message.hello.incarnation = message.from_incarnation = paxos_rig_incarnation(6);
+    message.hello.nonce = 777; // formatted anew: again the same boot
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(
+        paxos_rig_sent_now(&rig, PAXOS_HELLO_REPLY, 1)->hello_reply.twin_nonce, 0);
+    message.hello.nonce = 778; // and now two processes run on that one
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(
+        paxos_rig_sent_now(&rig, PAXOS_HELLO_REPLY, 1)->hello_reply.twin_nonce, 777);
+    paxos_rig_fini(&rig);
+}
+
+static void emptied_directory_does_not_hide_the_twins_of_a_member(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct paxos_message message = hello(&rig, 1);
+    paxos_rig_receive(&rig, &message);
+    struct paxos_message stranger = hello(&rig, 1);
+    stranger.hello.incarnation = stranger.from_incarnation = paxos_rig_incarnation(6);
+    stranger.hello.boot = 9;
+    stranger.hello.nonce = 777;
+    paxos_rig_receive(&rig, &stranger);
+    assert_int_equal(
+        paxos_rig_sent_now(&rig, PAXOS_HELLO_REPLY, 1)->hello_reply.twin_nonce, 0);
+    message.hello.nonce = 502;
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(
+        paxos_rig_sent_now(&rig, PAXOS_HELLO_REPLY, 1)->hello_reply.twin_nonce, 501);
+    paxos_rig_fini(&rig);
+}
+
+static void twins_halt_before_they_have_a_config(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    make_fresh(&rig, 1);
+    struct paxos_message message = hello_reply(&rig, 2);
+    message.hello_reply.known_incarnation = (struct paxos_id){0};
+    message.hello_reply.author_cluster_id = (struct paxos_id){0};
+    message.hello_reply.twin_nonce = 777;
+    assert_halts(&rig, &message, PAXOS_HALT_TWIN);
+    paxos_rig_fini(&rig);
+}
+
 static void one_seat_alone_forms_at_once(void **state)
 {
     (void)state;
@@ -538,6 +591,9 @@ int main(void)
         cmocka_unit_test(nobody_votes_before_a_durable_start),
         cmocka_unit_test(restart_before_start_forms_on),
         cmocka_unit_test(fresh_node_that_meets_a_past_is_wiped),
+        cmocka_unit_test(directory_emptied_before_its_config_is_no_twin),
+        cmocka_unit_test(emptied_directory_does_not_hide_the_twins_of_a_member),
+        cmocka_unit_test(twins_halt_before_they_have_a_config),
         cmocka_unit_test(one_seat_alone_forms_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
