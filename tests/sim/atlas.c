@@ -34,7 +34,7 @@ bool atlas_explains_halt(const struct world *world,
     case LOSS_NONE:
         break;
     }
-    return world->atlas.went_beyond;
+    return world->atlas.went_beyond && halt != PAXOS_HALT_TWIN;
 }
 
 /*
@@ -45,7 +45,7 @@ bool atlas_is_formed(const struct world *world)
 {
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         if (world->nodes[i].loss == LOSS_NONE &&
-            !world->nodes[i].shadow.durable.is_started) {
+            !world->nodes[i].shadow.durable.config.started) {
             return false;
         }
     }
@@ -130,21 +130,59 @@ static void lose(struct world *world, struct node *node, enum loss loss)
     world->atlas.went_beyond = world->atlas.went_beyond || !was_formed || !is_borne;
 }
 
+bool atlas_same_id(struct paxos_id left, struct paxos_id right)
+{
+    return left.high == right.high && left.low == right.low;
+}
+
 bool atlas_has_forgotten(const struct node *node)
 {
     return node->loss == LOSS_WIPED || node->loss == LOSS_ROLLED_BACK;
+}
+
+static bool has_config(const struct paxos_config *config)
+{
+    return !atlas_same_id(config->cluster_id, (struct paxos_id){0});
 }
 
 /* A Config that only this disk held was never made. */
 static void forget_config(struct world *world, const struct node *node)
 {
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
-        const struct paxos_id *id = &world->nodes[i].shadow.durable.cluster_id;
-        if (i != node->seat && (id->high != 0 || id->low != 0)) {
+        if (i != node->seat && has_config(&world->nodes[i].shadow.durable.config)) {
             return;
         }
     }
-    world->judge.cluster_id = (struct paxos_id){0};
+    world->judge.config = (struct paxos_config){0};
+}
+
+static bool are_same(const struct paxos_config *left, const struct paxos_config *right)
+{
+    bool is_same = atlas_same_id(left->cluster_id, right->cluster_id);
+    for (uint32_t i = 0; i < PAXOS_MEMBERS_MAX; i++) {
+        is_same = is_same && left->node[i] == right->node[i] &&
+                  atlas_same_id(left->incarnation[i], right->incarnation[i]);
+    }
+    return is_same;
+}
+
+void atlas_judge_config(struct world *world, struct node *node)
+{
+    struct paxos_config *known = &world->judge.config;
+    const struct paxos_config *own = &node->shadow.durable.config;
+    if (!has_config(own)) {
+        return;
+    }
+    if (has_config(known) && !are_same(known, own)) {
+        report_fail(world, "I16", node, 0, NO_BALLOT, "two clusters were formed (C8)");
+    }
+    *known = *own;
+    // The one Config names the disk that it has now: the lost one was never a member.
+    bool is_member = atlas_same_id(own->incarnation[node->seat], node->incarnation);
+    if (node->loss == LOSS_WIPED && is_member) {
+        TRACE(world, node, "is a member with its new disk");
+        node->loss = LOSS_NONE;
+    }
 }
 
 bool atlas_wipe(struct world *world, struct node *node)
@@ -164,6 +202,7 @@ bool atlas_wipe(struct world *world, struct node *node)
     holes_clear(&node->holes);
     node->has_bad_copy = false;
     node->has_rotted = false;
+    node->image.is_kept = false;
     node->log.last_block = 0;
     world->stats->wiped++;
     return true;

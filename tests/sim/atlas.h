@@ -45,6 +45,12 @@ bool atlas_explains_refusal(const struct world *world, const struct node *node);
 void atlas_note_refused(struct world *world, struct node *node);
 /* Bad copies that have been written anew since are none. */
 void atlas_note_superblocks(struct world *world);
+/*
+ * I16: all durable Configs are one. A node that wrote it down with the incarnation of the disk
+ * that it has now is a member, whatever it lost before (C8).
+ */
+void atlas_judge_config(struct world *world, struct node *node);
+bool atlas_same_id(struct paxos_id left, struct paxos_id right);
 /* Its disk forgot what it promised. */
 bool atlas_has_forgotten(const struct node *node);
 /* May the node halt for this reason? */

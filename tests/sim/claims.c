@@ -74,10 +74,9 @@ static void judge_form(struct world *world,
                        const struct paxos_message *message)
 {
     const struct shadow_log *log = &node->shadow.durable;
-    struct paxos_id cluster_id = message->form.config.cluster_id;
     bool is_durable =
-        cluster_id.high == log->cluster_id.high && cluster_id.low == log->cluster_id.low;
-    bool is_started = message->type != PAXOS_START || log->is_started;
+        atlas_same_id(message->form.config.cluster_id, log->config.cluster_id);
+    bool is_started = message->type != PAXOS_START || log->config.started != 0;
     if (!is_durable || !is_started) {
         fail(world, node, "I10", message, "its Config (C8) is not durable");
     }

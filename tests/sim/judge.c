@@ -15,7 +15,7 @@ void judge_reset(struct judge *judge)
     judge->chosen.length = 0;
     judge->state_length = 0;
     judge->ballot_count = 0;
-    judge->cluster_id = (struct paxos_id){0};
+    judge->config = (struct paxos_config){0};
     for (size_t i = 0; i < judge->state_capacity; i++) {
         judge->state_digest[i] = (struct cs_digest){0};
     }
@@ -206,20 +206,6 @@ static void judge_chosen(struct world *world, struct node *node)
     extend_chosen(judge, fact, length);
 }
 
-static void judge_config(struct world *world, const struct node *node)
-{
-    struct paxos_id *known = &world->judge.cluster_id;
-    struct paxos_id own = node->shadow.durable.cluster_id;
-    bool is_known = known->high != 0 || known->low != 0;
-    if (own.high == 0 && own.low == 0) {
-        return;
-    }
-    if (is_known && (own.high != known->high || own.low != known->low)) {
-        report_fail(world, "I16", node, 0, no_ballot, "two clusters were formed (C8)");
-    }
-    *known = own;
-}
-
 /* I5: accepted = b says that the whole log that b's leader synced is here. */
 static void
 judge_flip(struct world *world, const struct node *node, struct paxos_ballot before)
@@ -269,7 +255,7 @@ static void settle(struct world *world, struct node *node, uint64_t token)
         note_vote(world, node);
         before = shadow->durable;
     }
-    judge_config(world, node);
+    atlas_judge_config(world, node);
     judge_chosen(world, node);
     if (shadow_common(&shadow->durable, &judge->chosen) < node->held) {
         report_fail(world, "I6", node, node->held, shadow->durable.accepted,

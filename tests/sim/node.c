@@ -109,6 +109,7 @@ void node_start(struct world *world, struct node *node)
     if (!logging_open(world, node, &recovery)) {
         return;
     }
+    node->incarnation = recovery.incarnation;
     judge_recovery(world, node, &recovery);
     judge_damages(world, node);
     if (world->violation.is_found) {

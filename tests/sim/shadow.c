@@ -126,13 +126,11 @@ void shadow_append(struct shadow *shadow,
     bool is_faulty = view->faulty_first != 0;
     cs_slot first = is_faulty ? log->length + 1 : find_first_changed(log, core, view);
     cs_slot length = is_faulty ? log->length : view->length;
-    const struct paxos_config *config = paxos_config_of(core);
     struct shadow_record record = {
         .token = view->last_token,
         .promised = view->promised,
         .accepted = view->accepted,
-        .cluster_id = config->cluster_id,
-        .is_started = config->started != 0,
+        .config = *paxos_config_of(core),
         .first_slot = first,
         .chain_count = length + 1 - first,
     };
@@ -145,8 +143,7 @@ void shadow_append(struct shadow *shadow,
     }
     log->promised = record.promised;
     log->accepted = record.accepted;
-    log->cluster_id = record.cluster_id;
-    log->is_started = record.is_started;
+    log->config = record.config;
     shadow->memory_token = record.token;
     *out_first_slot = first;
 }
@@ -169,8 +166,7 @@ bool shadow_settle_one(struct shadow *shadow, uint64_t token)
     log->longest = is_same && log->longest > log->length ? log->longest : log->length;
     log->promised = record->promised;
     log->accepted = record->accepted;
-    log->cluster_id = record->cluster_id;
-    log->is_started = record->is_started;
+    log->config = record->config;
     shadow->durable_token = record->token;
     shadow->record_first++;
     return true;

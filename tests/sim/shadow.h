@@ -17,8 +17,7 @@
 struct shadow_log {
     struct paxos_ballot promised;
     struct paxos_ballot accepted;
-    struct paxos_id cluster_id;
-    bool is_started; // START in its Config (C8)
+    struct paxos_config config; // with START in it, or without (C8)
     cs_slot length;
     cs_slot longest;             // under this accepted ballot
     struct paxos_digest *chains; // [slot]; chains[0] is that of the empty log
@@ -29,8 +28,7 @@ struct shadow_record { // appended, not durable yet
     uint64_t token;
     struct paxos_ballot promised;
     struct paxos_ballot accepted;
-    struct paxos_id cluster_id;
-    bool is_started;
+    struct paxos_config config;
     cs_slot first_slot;   // the log is its prefix below this ...
     uint64_t chain_count; // ... and so many more, next in the queue of chains
 };

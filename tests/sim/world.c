@@ -222,7 +222,7 @@ static bool is_formed(struct world *world)
 {
     bool is_started = true;
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
-        is_started = is_started && world->nodes[i].shadow.durable.is_started;
+        is_started = is_started && world->nodes[i].shadow.durable.config.started;
     }
     world->was_formed = world->was_formed || is_started;
     return world->was_formed;

@@ -323,7 +323,7 @@ struct judge {
     struct ballot_fact *ballots;
     size_t ballot_count;
     size_t ballot_capacity;
-    struct paxos_id cluster_id; // of any durable Config
+    struct paxos_config config; // of any durable one
     struct wire_frame frame;    // scratch of claims.c
 };
 
