@@ -45,7 +45,7 @@ struct wal {
     struct superblock_file superblock_file;
     uint64_t boot;
     uint64_t block;        // number of the last block
-    uint64_t record_block; // of the last one that holds records
+    uint64_t record_block; // of the last one that peers are told of (record_any_counts)
     uint64_t synced_block;
     struct cs_digest digest; // of the last block
     struct wal_segment segment;

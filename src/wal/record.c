@@ -259,6 +259,19 @@ bool record_unpack(struct cs_view rest, struct record *out_record)
            aligned((size_t)(fixed + sum)) == out_record->bytes;
 }
 
+bool record_any_counts(struct cs_view records)
+{
+    struct cs_view rest = records;
+    struct record record = {0};
+    while (rest.bytes > 0 && record_unpack(rest, &record)) {
+        if (record.persist.kind != PAXOS_PERSIST_CONFIG || MUTANT_IS(128)) {
+            return true;
+        }
+        rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);
+    }
+    return false;
+}
+
 struct record_cursor record_entries(const struct record *record)
 {
     struct record_cursor cursor = {

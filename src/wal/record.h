@@ -47,6 +47,13 @@ bool record_is_bare(uint32_t kind);
  */
 bool record_is_aside(uint32_t kind);
 
+/*
+ * True if one of these records says more than a Config: only a block with such a one is
+ * told to peers (G2). Config and START are written behind the gate: counted, a disk that
+ * went back to before START would catch up with its peers' memory by taking START again.
+ */
+bool record_any_counts(struct cs_view records);
+
 struct record_cursor {
     const uint8_t *entry;
     const uint8_t *payload;

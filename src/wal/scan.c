@@ -282,9 +282,7 @@ static void accept_block(struct scan *scan, const struct found *found)
     keep_in_tail(scan, body);
     wal->state = found->after;
     wal->block = found->header.number;
-    if (found->header.record_count > 0) {
-        wal->record_block = wal->block;
-    }
+    wal->record_block = record_any_counts(body) ? wal->block : wal->record_block;
     wal->digest = found->header.digest;
     scan->result->last_segment = scan->number;
     scan->result->last_offset = scan->offset;

@@ -418,7 +418,7 @@ wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commi
     uint64_t offset = wal->segment.offset - block_disk_bytes(records.bytes);
     wal_note_entries(wal, records, wal->segment.number, offset);
     wal->state = after;
-    wal->record_block = wal->block;
+    wal->record_block = record_any_counts(records) ? wal->block : wal->record_block;
     wal->wants_seal = true;
     has_state = has_state || BUGGIFY(wal->settings.buggify, SUPERBLOCK_ALWAYS);
     if (has_state && !MUTANT_IS(53)) {

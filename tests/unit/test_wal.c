@@ -130,6 +130,30 @@ static void starting_again_and_again_counts_for_no_block(void **state)
     assert_int_equal(fixture->recovery.core.block, block + 4);
 }
 
+static void a_config_counts_for_no_block(void **state)
+{
+    struct log_fixture *fixture = *state;
+    log_fixture_open(fixture);
+    struct wal_commit commit = {0};
+    twin_configure(fixture->twin, &fixture->records);
+    assert_int_equal(wal_commit(fixture->wal, view_of_buffer(&fixture->records), &commit),
+                     WAL_OK);
+    fixture->records.bytes = 0;
+    assert_int_equal(commit.block, 0);
+    assert_int_equal(commit.token, fixture->twin->token);
+    log_fixture_crash(fixture);
+    log_fixture_assert_recovered(fixture);
+    assert_int_equal(fixture->recovery.core.block, 0);
+    // Beside another record it does.
+    twin_configure(fixture->twin, &fixture->records);
+    twin_promise(fixture->twin, &fixture->records);
+    log_fixture_commit(fixture);
+    uint64_t block = fixture->wal->block;
+    log_fixture_crash(fixture);
+    log_fixture_assert_recovered(fixture);
+    assert_int_equal(fixture->recovery.core.block, block);
+}
+
 static void replaced_suffixes_read_as_replaced(void **state)
 {
     struct log_fixture *fixture = *state;
@@ -386,6 +410,7 @@ int main(void)
         TEST(several_records_make_one_block),
         TEST(what_was_committed_survives_power_loss),
         TEST(starting_again_and_again_counts_for_no_block),
+        TEST(a_config_counts_for_no_block),
         TEST(replaced_suffixes_read_as_replaced),
         TEST(a_log_may_be_cut_without_new_entries),
         TEST(slices_keep_to_their_limits),
