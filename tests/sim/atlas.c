@@ -173,14 +173,17 @@ void atlas_judge_config(struct world *world, struct node *node)
     if (!has_config(own)) {
         return;
     }
-    if (has_config(known) && !are_same(known, own)) {
+    // Once the first seat has lost its disk before START there may be two; START, of one.
+    bool is_idle = world->atlas.went_beyond && !known->started && !own->started;
+    if (has_config(known) && !are_same(known, own) && !is_idle) {
         report_fail(world, "I16", node, 0, NO_BALLOT, "two clusters were formed (C8)");
     }
     *known = *own;
-    // The one Config names the disk that it has now: the lost one was never a member.
-    bool is_member = atlas_same_id(own->incarnation[node->seat], node->incarnation);
+    // It started, with the disk that it has now: the lost one was never a member.
+    bool is_member = own->started != 0 &&
+                     atlas_same_id(own->incarnation[node->seat], node->incarnation);
     if (node->loss == LOSS_WIPED && is_member) {
-        TRACE(world, node, "is a member with its new disk");
+        TRACE(world, node, "starts with its new disk");
         node->loss = LOSS_NONE;
     }
 }

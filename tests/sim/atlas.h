@@ -46,8 +46,8 @@ void atlas_note_refused(struct world *world, struct node *node);
 /* Bad copies that have been written anew since are none. */
 void atlas_note_superblocks(struct world *world);
 /*
- * I16: all durable Configs are one. A node that wrote it down with the incarnation of the disk
- * that it has now is a member, whatever it lost before (C8).
+ * I16: all durable Configs are one. A node that wrote down START with the incarnation of the
+ * disk that it has now is a member, whatever it lost before (C8).
  */
 void atlas_judge_config(struct world *world, struct node *node);
 bool atlas_same_id(struct paxos_id left, struct paxos_id right);
