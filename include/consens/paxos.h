@@ -464,7 +464,8 @@ struct paxos_recovered {
     struct paxos_config config;
     struct paxos_ballot promised;
     struct paxos_ballot accepted;
-    cs_slot decided; // hint; <= length
+    cs_slot decided;       // hint; <= length
+    cs_slot decided_whole; // of a log with unknown slots: the hint once it is whole again
     cs_slot length;
     uint64_t block; // number of the last durable block with records
     uint64_t token; // last token used; the next record gets token + 1

@@ -198,6 +198,7 @@ struct faulty { // repair.c
     cs_slot last;    // slots log.length + 1 .. last are unknown
     cs_slot length;  // of the log that this node has promised with,
     struct paxos_digest length_chain; // and its chain
+    cs_slot decided;                  // of it, as was known before slots were lost
     struct paxos_entry *rest;         // known behind `last`, in order; ring_entries
     uint32_t rest_count;
     uint32_t rest_at;

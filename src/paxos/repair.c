@@ -41,6 +41,7 @@ void repair_init(struct paxos_core *core, const struct paxos_recovered *recovere
     uint32_t used = (uint32_t)(core->log.length - recovered->base);
     faulty->length = recovered->length;
     faulty->length_chain = recovered->length_chain;
+    faulty->decided = recovered->decided_whole;
     faulty->is_active = core->log.length < recovered->length && !MUTANT_IS(103);
     faulty->rest_count = 0;
     for (uint32_t i = used; i < recovered->tail_count; i++) {
@@ -185,6 +186,9 @@ static void rejoin(struct paxos_core *core)
     }
     find_last(core);
     faulty->is_active = core->log.length < faulty->length;
+    if (!faulty->is_active && faulty->decided > core->log.decided && !MUTANT_IS(246)) {
+        core->log.decided = faulty->decided; // it is the log that this was known of
+    }
     core_trace(core, faulty->is_active ? PAXOS_TRACE_REPAIRED : PAXOS_TRACE_WHOLE,
                faulty->seat, core->accepted, core->log.length);
 }

@@ -97,6 +97,10 @@ static void stage(struct paxos_core *core, const struct paxos_message *message)
     if (staging->is_active && sync->stream < staging->stream) {
         return; // an older stream of this ballot
     }
+    if (core->faulty.is_active && sync->sync_length < core->faulty.decided &&
+        !MUTANT_IS(247)) {
+        return; // shorter than what this node knew decided (A2): repair goes on
+    }
     MARK(A2_STAGED);
     // What a slow link took long to bring is not asked for again.
     uint32_t known = 0;

@@ -211,6 +211,7 @@ take_tail(struct wal *wal, const struct tail *tail, struct paxos_recovered *out)
     const struct wal_settings *settings = &wal->settings;
     uint32_t wanted = settings->ring_entries - (uint32_t)settings->window_entries;
     out->decided = known_decided(wal);
+    out->decided_whole = wal->state.decided;
     struct tail_wish wish = {
         .decided = out->decided,
         .entries_max = settings->ring_entries,

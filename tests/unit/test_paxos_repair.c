@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 /* Slots 1 .. length of values 1 .. length under ballot 2 of seat 1; `lost` marks slots. */
-static void start_damaged(struct paxos_rig *rig, cs_slot length, uint32_t lost)
+static void make_damaged(struct paxos_rig *rig, cs_slot length, uint32_t lost)
 {
     static struct paxos_entry tail[16];
     uint32_t count = 0;
@@ -30,6 +30,11 @@ static void start_damaged(struct paxos_rig *rig, cs_slot length, uint32_t lost)
     rig->recovered.length_chain = chain;
     rig->recovered.tail = tail;
     rig->recovered.tail_count = count;
+}
+
+static void start_damaged(struct paxos_rig *rig, cs_slot length, uint32_t lost)
+{
+    make_damaged(rig, length, lost);
     paxos_rig_start(rig);
     paxos_rig_open_gate(rig);
 }
@@ -130,6 +135,29 @@ static void a_copy_that_hashes_to_its_log_is_its_log(void **state)
         paxos_rig_sent_after_sync(&rig, PAXOS_PROMISE, 2);
     assert_int_equal(promise->promise.faulty, 0);
     assert_int_equal(promise->promise.length, 6);
+    paxos_rig_fini(&rig);
+}
+
+/* Else what was decided before the loss could be replaced (I7). */
+static void what_was_known_decided_is_so_again_once_it_is_whole(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    make_damaged(&rig, 6, 1u << 4);
+    rig.recovered.decided_whole = 5;
+    paxos_rig_start(&rig);
+    paxos_rig_open_gate(&rig);
+    struct paxos_ballot ballot = paxos_rig_ballot(3, 1);
+    prepare(&rig, ballot);
+    paxos_rig_persisted(&rig);
+    struct paxos_message sync = paxos_rig_sync(&rig, ballot, 4);
+    paxos_rig_receive(&rig, &sync); // shorter than that
+    assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
+    assert_int_equal(rig.view.faulty_first, 4);
+    wait_until_asked(&rig, 1);
+    receive_copy(&rig, 1, 3, 1, 0);
+    assert_int_equal(rig.view.length, 6);
+    assert_int_equal(rig.view.decided, 5);
     paxos_rig_fini(&rig);
 }
 
@@ -589,6 +617,7 @@ int main(void)
         cmocka_unit_test(its_promise_binds_it_and_is_no_vote),
         cmocka_unit_test(it_neither_leads_nor_looks_fit_to),
         cmocka_unit_test(a_copy_that_hashes_to_its_log_is_its_log),
+        cmocka_unit_test(what_was_known_decided_is_so_again_once_it_is_whole),
         cmocka_unit_test(another_copy_is_not),
         cmocka_unit_test(decided_entries_are_taken_piece_by_piece),
         cmocka_unit_test(decided_entries_that_differ_replace_the_rest),
