@@ -347,6 +347,13 @@ int superblock_format(struct superblock_file *file, struct superblock *superbloc
     if (removed != 0 && removed != -ENOENT) {
         return -removed;
     }
+    // What an attempt has left that a full disk ended: unless its name has gone for good, a
+    // crash may leave the renamed name with that file instead of the new one.
+    int error =
+        removed == 0 && !MUTANT_IS(129) ? -files->sync_directory(files->context) : 0;
+    if (error != 0) {
+        return error;
+    }
     int handle = files->open_file(files->context, SUPERBLOCK_PREPARE_NAME, true);
     if (handle < 0) {
         return -handle;

@@ -171,6 +171,29 @@ static void formatting_cut_short_leaves_none_or_a_whole_one(void **state)
     assert_true(sound > 0);
 }
 
+static void formatting_again_after_a_full_disk_leaves_none_or_a_whole_one(void **state)
+{
+    struct fixture *fixture = *state;
+    struct superblock superblock = {.boot = 0};
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        for (uint64_t at = 0; at < 12; at++) {
+            sim_disk_reset(fixture->disk, seed);
+            close_file(fixture);
+            superblock_init(&fixture->file, &fixture->files);
+            fixture->is_open = true;
+            sim_disk_fail_next(fixture->disk, SIM_DISK_WRITE, 0, ENOSPC);
+            assert_int_equal(superblock_format(&fixture->file, &superblock), ENOSPC);
+            assert_int_equal(read_again(fixture, &superblock), SUPERBLOCK_ABSENT);
+            sim_disk_crash_after(fixture->disk, at);
+            bool is_made = superblock_format(&fixture->file, &superblock) == 0;
+            sim_disk_crash(fixture->disk);
+            enum superblock_sight sight = read_again(fixture, &superblock);
+            assert_true(sight == SUPERBLOCK_SOUND ||
+                        (sight == SUPERBLOCK_ABSENT && !is_made));
+        }
+    }
+}
+
 /* ---- crashes ----------------------------------------------------------------------- */
 
 /*
@@ -380,6 +403,7 @@ int main(void)
         TEST(every_field_is_read_back),
         TEST(a_directory_without_one_says_so),
         TEST(formatting_cut_short_leaves_none_or_a_whole_one),
+        TEST(formatting_again_after_a_full_disk_leaves_none_or_a_whole_one),
         TEST(a_crash_leaves_the_old_or_the_new_value),
         TEST(a_chain_of_crashes_never_loses_what_was_durable),
         TEST(one_rotten_copy_does_not_make_a_crash_fatal),
