@@ -283,13 +283,13 @@ void gate_receive_hello_reply(struct paxos_core *core,
 bool gate_admit(struct paxos_core *core, const struct paxos_message *message)
 {
     // G1: another incarnation is not a voter, whatever its address.
-    bool is_member =
+    bool is_named =
         id_equal(message->cluster_id, core->config.cluster_id) &&
         (id_equal(message->from_incarnation, core->config.incarnation[message->from]) ||
          MUTANT_IS(22)) &&
         id_equal(message->to_incarnation, core->settings.incarnation);
-    if (!is_member || message->epoch != core->config.epoch) {
-        MARK_IF(!is_member, G1);
+    if (!is_named || message->epoch != core->config.epoch) {
+        MARK_IF(!is_named, G1);
         return false;
     }
     struct peer *peer = &core->peers[message->from];
