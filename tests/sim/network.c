@@ -17,8 +17,9 @@ static void draw_delay(struct world *world, struct link *link, bool is_far)
         link->latency_us = (uint32_t)random_skewed(random, 20, 10000);
         link->jitter_us = (uint32_t)random_skewed(random, 1, 10000);
     } else if (swarm->delay == DELAY_FAR_NODE && is_far) {
+        // There and back within a heartbeat round, or no leader could stay one.
         link->latency_us += 10000;
-        link->jitter_us = (uint32_t)random_skewed(random, 1, 20000);
+        link->jitter_us = (uint32_t)random_skewed(random, 1, 10000);
     }
 }
 
