@@ -16,8 +16,7 @@ enum {
 
 /* ---- options ----------------------------------------------------------------------- */
 
-static enum cli_options_result
-parse(struct ask *ask, enum ask_kind kind, int argc, char **argv)
+static int parse(struct ask *ask, enum ask_kind kind, int argc, char **argv)
 {
     const struct cli_option options[] = {
         {"endpoints", &ask->endpoints},
@@ -50,16 +49,11 @@ bool ask_parse(struct ask *ask, enum ask_kind kind, int argc, char **argv, int *
     static const int wanted[] =
         {[ASK_STATUS] = 0, [ASK_GET] = 1, [ASK_DELETE] = 1, [ASK_PUT] = 2};
     *ask = (struct ask){.command = argv[0]};
-    *out_code = CLI_USAGE;
-    switch (parse(ask, kind, argc, argv)) {
-    case CLI_OPTIONS_HELP:
-        *out_code = CLI_OK;
+    *out_code = parse(ask, kind, argc, argv);
+    if (*out_code != CLI_GO_ON) {
         return false;
-    case CLI_OPTIONS_BAD:
-        return false;
-    case CLI_OPTIONS_GOOD:
-        break;
     }
+    *out_code = CLI_USAGE;
     if (ask->arguments.count != wanted[kind]) {
         cli_print_command_usage(argv[0], stderr);
         return false;

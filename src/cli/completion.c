@@ -93,13 +93,9 @@ int cli_run_completion(int argc, char **argv)
         void (*print)(void);
     } shells[] = {{"bash", print_bash}, {"zsh", print_zsh}, {"fish", print_fish}};
     struct cli_arguments arguments = {0};
-    switch (cli_parse_options(argc, argv, NULL, 0, &arguments)) {
-    case CLI_OPTIONS_HELP:
-        return CLI_OK;
-    case CLI_OPTIONS_BAD:
-        return CLI_USAGE;
-    case CLI_OPTIONS_GOOD:
-        break;
+    int code = cli_parse_options(argc, argv, NULL, 0, &arguments);
+    if (code != CLI_GO_ON) {
+        return code;
     }
     for (size_t i = 0; i < 3 && arguments.count == 1; i++) {
         if (strcmp(arguments.values[0], shells[i].name) == 0) {

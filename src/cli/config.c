@@ -17,13 +17,9 @@ int cli_run_config(int argc, char **argv)
     const char *node = NULL;
     const struct cli_option options[] = {{"config", &file}, {"node", &node}};
     struct cli_arguments arguments = {0};
-    switch (cli_parse_options(argc, argv, options, 2, &arguments)) {
-    case CLI_OPTIONS_HELP:
-        return CLI_OK;
-    case CLI_OPTIONS_BAD:
-        return CLI_USAGE;
-    case CLI_OPTIONS_GOOD:
-        break;
+    int code = cli_parse_options(argc, argv, options, 2, &arguments);
+    if (code != CLI_GO_ON) {
+        return code;
     }
     const char *word = arguments.count > 0 ? arguments.values[0] : "";
     bool is_bare = file == NULL && node == NULL;

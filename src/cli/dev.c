@@ -44,19 +44,15 @@ int cli_run_dev(int argc, char **argv)
         {"slow-disk", &words.faults[DEV_SLOW_DISK]},
     };
     struct cli_arguments arguments = {0};
-    switch (cli_parse_options(argc, argv, options, sizeof options / sizeof options[0],
-                              &arguments)) {
-    case CLI_OPTIONS_HELP:
-        return CLI_OK;
-    case CLI_OPTIONS_BAD:
-        return CLI_USAGE;
-    case CLI_OPTIONS_GOOD:
-        break;
+    int code = cli_parse_options(argc, argv, options, sizeof options / sizeof options[0],
+                                 &arguments);
+    if (code != CLI_GO_ON) {
+        return code;
     }
     if (!read_words(&words, &arguments, &dev)) {
         return CLI_USAGE;
     }
-    int code = dev_lay_out(&dev);
+    code = dev_lay_out(&dev);
     return code == CLI_OK ? dev_run(&dev) : code;
 }
 

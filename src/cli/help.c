@@ -6,13 +6,9 @@
 int cli_run_help(int argc, char **argv)
 {
     struct cli_arguments arguments = {0};
-    switch (cli_parse_options(argc, argv, NULL, 0, &arguments)) {
-    case CLI_OPTIONS_HELP:
-        return CLI_OK;
-    case CLI_OPTIONS_BAD:
-        return CLI_USAGE;
-    case CLI_OPTIONS_GOOD:
-        break;
+    int code = cli_parse_options(argc, argv, NULL, 0, &arguments);
+    if (code != CLI_GO_ON) {
+        return code;
     }
     if (arguments.count == 0) {
         cli_print_usage(stdout);

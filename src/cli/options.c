@@ -19,20 +19,20 @@ static bool is_exact(int value, char **argv, const struct option *longs);
 static void
 refuse_option(const char *command, const char *given, const struct cli_syntax *syntax);
 
-enum cli_options_result cli_parse_options(int argc,
-                                          char **argv,
-                                          const struct cli_option *options,
-                                          size_t option_count,
-                                          struct cli_arguments *out_arguments)
+int cli_parse_options(int argc,
+                      char **argv,
+                      const struct cli_option *options,
+                      size_t option_count,
+                      struct cli_arguments *out_arguments)
 {
     const struct cli_syntax syntax = {.options = options, .option_count = option_count};
     return cli_parse(argc, argv, &syntax, out_arguments);
 }
 
-enum cli_options_result cli_parse(int argc,
-                                  char **argv,
-                                  const struct cli_syntax *syntax,
-                                  struct cli_arguments *out_arguments)
+int cli_parse(int argc,
+              char **argv,
+              const struct cli_syntax *syntax,
+              struct cli_arguments *out_arguments)
 {
     CHECK(syntax->option_count + syntax->flag_count <= OPTIONS_MAX);
     struct option longs[OPTIONS_MAX + 2] = {{.name = "help", .val = 'h'}};
@@ -48,21 +48,21 @@ enum cli_options_result cli_parse(int argc,
         if (value == ':') {
             log_sentence("consens %s: option %s needs a value", argv[0],
                          argv[optind - 1]);
-            return CLI_OPTIONS_BAD;
+            return CLI_USAGE;
         }
         if (!is_exact(value, argv, longs)) {
             refuse_option(argv[0], given_option(value, argv), syntax);
-            return CLI_OPTIONS_BAD;
+            return CLI_USAGE;
         }
         if (value == 'h') {
             cli_print_command_usage(argv[0], stdout);
-            return CLI_OPTIONS_HELP;
+            return CLI_OK;
         }
         note_option(syntax, (size_t)(value - FIRST_VALUE));
     }
     *out_arguments =
         (struct cli_arguments){.count = argc - optind, .values = argv + optind};
-    return CLI_OPTIONS_GOOD;
+    return CLI_GO_ON;
 }
 
 static void note_option(const struct cli_syntax *syntax, size_t index)

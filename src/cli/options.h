@@ -28,27 +28,27 @@ struct cli_syntax {
     size_t flag_count; // with option_count <= OPTIONS_MAX
 };
 
-enum cli_options_result {
-    CLI_OPTIONS_GOOD,
-    CLI_OPTIONS_HELP, // --help or -h was there and has been answered on stdout
-    CLI_OPTIONS_BAD,  // a sentence is on stderr
-};
+enum { CLI_GO_ON = -1 }; // no exit code
 
 struct cli_arguments { // what is not an option, in order
     int count;
     char **values; // into argv, which is reordered
 };
 
-/* argv[0] is the command's name, as in the table of commands. */
-enum cli_options_result cli_parse(int argc,
-                                  char **argv,
-                                  const struct cli_syntax *syntax,
-                                  struct cli_arguments *out_arguments);
+/*
+ * argv[0] is the command's name, as in the table of commands. Returns CLI_GO_ON, or what the
+ * command ends with: CLI_OK if --help or -h was there and has been answered on stdout,
+ * CLI_USAGE if a sentence is on stderr.
+ */
+int cli_parse(int argc,
+              char **argv,
+              const struct cli_syntax *syntax,
+              struct cli_arguments *out_arguments);
 /* The same without flags. */
-enum cli_options_result cli_parse_options(int argc,
-                                          char **argv,
-                                          const struct cli_option *options,
-                                          size_t option_count,
-                                          struct cli_arguments *out_arguments);
+int cli_parse_options(int argc,
+                      char **argv,
+                      const struct cli_option *options,
+                      size_t option_count,
+                      struct cli_arguments *out_arguments);
 
 #endif

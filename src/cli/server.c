@@ -54,14 +54,10 @@ int cli_run_server(int argc, char **argv)
         {"log-level", &source.log_level},
     };
     struct cli_arguments arguments = {0};
-    switch (cli_parse_options(argc, argv, options, sizeof options / sizeof options[0],
-                              &arguments)) {
-    case CLI_OPTIONS_HELP:
-        return CLI_OK;
-    case CLI_OPTIONS_BAD:
-        return CLI_USAGE;
-    case CLI_OPTIONS_GOOD:
-        break;
+    int code = cli_parse_options(argc, argv, options, sizeof options / sizeof options[0],
+                                 &arguments);
+    if (code != CLI_GO_ON) {
+        return code;
     }
     if (arguments.count > 0) {
         log_sentence(
@@ -72,7 +68,7 @@ int cli_run_server(int argc, char **argv)
     }
     struct settings settings;
     struct sentence error = {0};
-    int code = settings_load(&source, &settings, error.text, sizeof error.text);
+    code = settings_load(&source, &settings, error.text, sizeof error.text);
     if (code != 0) {
         return refuse(&error, code);
     }

@@ -10,13 +10,9 @@ int cli_run_version(int argc, char **argv)
     bool is_json = false;
     const struct cli_flag flags[] = {{"json", &is_json}};
     const struct cli_syntax syntax = {.flags = flags, .flag_count = 1};
-    switch (cli_parse(argc, argv, &syntax, &arguments)) {
-    case CLI_OPTIONS_HELP:
-        return CLI_OK;
-    case CLI_OPTIONS_BAD:
-        return CLI_USAGE;
-    case CLI_OPTIONS_GOOD:
-        break;
+    int code = cli_parse(argc, argv, &syntax, &arguments);
+    if (code != CLI_GO_ON) {
+        return code;
     }
     if (arguments.count > 0) {
         log_sentence("consens version: unexpected argument \"%s\"", arguments.values[0]);

@@ -13,6 +13,7 @@
 
 #include "base/limits.h"
 #include "cli/cli.h"
+#include "cli/commands.h"
 #include "cli/options.h"
 #include "config/settings.h"
 
@@ -241,13 +242,11 @@ static void take_options(int count, char **words)
     struct cli_arguments arguments = {0};
     struct told told;
     begin_telling(&told);
-    enum cli_options_result result =
-        cli_parse_options(count, words, options, 3, &arguments);
+    int code = cli_parse_options(count, words, options, 3, &arguments);
     end_telling(&told);
-    CHECK((result == CLI_OPTIONS_BAD) == (told.error_bytes > 0));
-    CHECK((result == CLI_OPTIONS_HELP) == (told.out_bytes > 0));
-    CHECK(result != CLI_OPTIONS_GOOD ||
-          (arguments.count >= 0 && arguments.count < count));
+    CHECK((code == CLI_USAGE) == (told.error_bytes > 0));
+    CHECK((code == CLI_OK) == (told.out_bytes > 0));
+    CHECK(code != CLI_GO_ON || (arguments.count >= 0 && arguments.count < count));
     free(told.out);
     free(told.error);
 }

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "cli/commands.h"
 #include "unit/support/scratch.h"
 
 static const char *file;
@@ -22,14 +23,14 @@ static int parse(int argc, char **argv)
     const struct cli_option options[] = {{"config", &file}, {"node", &node}};
     file = NULL;
     node = NULL;
-    int result = (int)cli_parse_options(argc, argv, options, 2, &arguments);
+    int code = cli_parse_options(argc, argv, options, 2, &arguments);
     words_left[0] = '\0';
-    for (int i = 0; result == CLI_OPTIONS_GOOD && i < arguments.count; i++) {
+    for (int i = 0; code == CLI_GO_ON && i < arguments.count; i++) {
         size_t used = strlen(words_left);
         (void)snprintf(words_left + used, sizeof words_left - used, "[%s]",
                        arguments.values[i]);
     }
-    return result;
+    return code;
 }
 
 static void options_take_values_in_both_forms(void **state)
@@ -38,7 +39,7 @@ static void options_take_values_in_both_forms(void **state)
     scratch_run(parse,
                 (const char *const[]){"server", "--config", "a.cfg", "--node=n1", NULL},
                 &run);
-    assert_int_equal(run.code, CLI_OPTIONS_GOOD);
+    assert_int_equal(run.code, CLI_GO_ON);
     assert_string_equal(file, "a.cfg");
     assert_string_equal(node, "n1");
     assert_string_equal(words_left, "");
@@ -59,7 +60,7 @@ static void arguments_may_stand_between_options(void **state)
     scratch_run(parse,
                 (const char *const[]){"config", "show", "--node", "n1", "more", NULL},
                 &run);
-    assert_int_equal(run.code, CLI_OPTIONS_GOOD);
+    assert_int_equal(run.code, CLI_GO_ON);
     assert_string_equal(words_left, "[show][more]");
     scratch_run(parse, (const char *const[]){"config", "--", "--node", NULL}, &run);
     assert_string_equal(words_left, "[--node]");
@@ -70,7 +71,7 @@ static void unknown_options_get_the_nearest_name(void **state)
 {
     (void)state;
     scratch_run(parse, (const char *const[]){"server", "--noed", "n1", NULL}, &run);
-    assert_int_equal(run.code, CLI_OPTIONS_BAD);
+    assert_int_equal(run.code, CLI_USAGE);
     assert_string_equal(run.err,
                         "consens server: unknown option \"--noed\"; did you mean "
                         "\"--node\"?\n");
@@ -91,12 +92,12 @@ static void shortened_options_are_unknown(void **state)
 {
     (void)state;
     scratch_run(parse, (const char *const[]){"server", "--conf", "a", NULL}, &run);
-    assert_int_equal(run.code, CLI_OPTIONS_BAD);
+    assert_int_equal(run.code, CLI_USAGE);
     assert_string_equal(run.err,
                         "consens server: unknown option \"--conf\"; did you mean "
                         "\"--config\"?\n");
     scratch_run(parse, (const char *const[]){"server", "--nod=n1", NULL}, &run);
-    assert_int_equal(run.code, CLI_OPTIONS_BAD);
+    assert_int_equal(run.code, CLI_USAGE);
 }
 
 static bool is_json;
@@ -111,7 +112,7 @@ static int parse_flags(int argc, char **argv)
                                       .flag_count = 1};
     file = NULL;
     is_json = false;
-    return (int)cli_parse(argc, argv, &syntax, &arguments);
+    return cli_parse(argc, argv, &syntax, &arguments);
 }
 
 static void flags_take_no_value(void **state)
@@ -119,19 +120,19 @@ static void flags_take_no_value(void **state)
     (void)state;
     scratch_run(parse_flags,
                 (const char *const[]){"get", "--json", "k", "--config", "a", NULL}, &run);
-    assert_int_equal(run.code, CLI_OPTIONS_GOOD);
+    assert_int_equal(run.code, CLI_GO_ON);
     assert_true(is_json);
     assert_string_equal(file, "a");
     assert_int_equal(arguments.count, 1);
     scratch_run(parse_flags, (const char *const[]){"get", "--json=1", NULL}, &run);
-    assert_int_equal(run.code, CLI_OPTIONS_BAD);
+    assert_int_equal(run.code, CLI_USAGE);
     assert_string_equal(run.err, "consens get: unknown option \"--json=1\"; did you mean "
                                  "\"--json\"?\n");
     scratch_run(parse_flags, (const char *const[]){"get", "--jsno", NULL}, &run);
     assert_string_equal(run.err, "consens get: unknown option \"--jsno\"; did you mean "
                                  "\"--json\"?\n");
     scratch_run(parse_flags, (const char *const[]){"get", "k", NULL}, &run);
-    assert_int_equal(run.code, CLI_OPTIONS_GOOD);
+    assert_int_equal(run.code, CLI_GO_ON);
     assert_false(is_json);
 }
 
@@ -139,10 +140,10 @@ static void an_option_without_its_value_is_named(void **state)
 {
     (void)state;
     scratch_run(parse, (const char *const[]){"server", "--config", NULL}, &run);
-    assert_int_equal(run.code, CLI_OPTIONS_BAD);
+    assert_int_equal(run.code, CLI_USAGE);
     assert_string_equal(run.err, "consens server: option --config needs a value\n");
     scratch_run(parse, (const char *const[]){"server", "--help=x", NULL}, &run);
-    assert_int_equal(run.code, CLI_OPTIONS_BAD);
+    assert_int_equal(run.code, CLI_USAGE);
 }
 
 static void help_prints_the_usage_of_the_command(void **state)
@@ -152,7 +153,7 @@ static void help_prints_the_usage_of_the_command(void **state)
     for (size_t i = 0; i < 2; i++) {
         scratch_run(parse, (const char *const[]){"server", "--node", "n1", HELP[i], NULL},
                     &run);
-        assert_int_equal(run.code, CLI_OPTIONS_HELP);
+        assert_int_equal(run.code, CLI_OK);
         assert_non_null(strstr(run.out, "usage: consens server [OPTIONS]"));
         assert_string_equal(run.err, "");
     }
