@@ -14,13 +14,6 @@
 #define assert_ballot_equal(left, right)                                                 \
     assert_int_equal(paxos_ballot_compare(left, right), 0)
 
-static struct paxos_message prepare(struct paxos_rig *rig, struct paxos_ballot ballot)
-{
-    struct paxos_message message = paxos_rig_message(PAXOS_PREPARE, ballot.node - 1, rig);
-    message.ballot = ballot;
-    return message;
-}
-
 /* ---- promises ---- */
 
 static void promise_waits_for_its_record(void **state)
@@ -28,7 +21,7 @@ static void promise_waits_for_its_record(void **state)
     (void)state;
     struct paxos_rig rig;
     paxos_rig_make(&rig);
-    struct paxos_message message = prepare(&rig, paxos_rig_ballot(4, 1));
+    struct paxos_message message = paxos_rig_prepare(&rig, paxos_rig_ballot(4, 1));
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_PROMISE);
     assert_ballot_equal(rig.effects.persist.promised, message.ballot);
@@ -51,7 +44,7 @@ static void promise_tells_the_log_and_what_is_decided_of_it(void **state)
     struct paxos_message decide = paxos_rig_accept(&rig, first, 1, 0);
     decide.accept.decided = 2;
     paxos_rig_receive(&rig, &decide);
-    struct paxos_message message = prepare(&rig, paxos_rig_ballot(2, 2));
+    struct paxos_message message = paxos_rig_prepare(&rig, paxos_rig_ballot(2, 2));
     paxos_rig_receive(&rig, &message);
     const struct paxos_promise *promise =
         &paxos_rig_sent_after_sync(&rig, PAXOS_PROMISE, 2)->promise;
@@ -71,7 +64,7 @@ static void acceptor_refuses_lower_ballot(void **state)
     struct paxos_rig rig;
     paxos_rig_make(&rig);
     paxos_rig_promise(&rig, paxos_rig_ballot(4, 1));
-    struct paxos_message message = prepare(&rig, paxos_rig_ballot(3, 2));
+    struct paxos_message message = paxos_rig_prepare(&rig, paxos_rig_ballot(3, 2));
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
     assert_int_equal(rig.effects.after_sync_count, 0);
@@ -91,7 +84,7 @@ static void acceptor_refuses_lower_ballot_after_restart(void **state)
     rig.recovered.promised = paxos_rig_ballot(4, 1);
     paxos_rig_start(&rig);
     paxos_rig_open_gate(&rig);
-    struct paxos_message message = prepare(&rig, paxos_rig_ballot(3, 2));
+    struct paxos_message message = paxos_rig_prepare(&rig, paxos_rig_ballot(3, 2));
     paxos_rig_receive(&rig, &message);
     assert_non_null(paxos_rig_sent_now(&rig, PAXOS_NACK, 2));
     assert_ballot_equal(rig.view.promised, paxos_rig_ballot(4, 1));
@@ -105,7 +98,7 @@ static void acceptor_promises_again_and_writes_nothing(void **state)
     paxos_rig_make(&rig);
     struct paxos_ballot ballot = paxos_rig_ballot(4, 1);
     paxos_rig_follow(&rig, ballot, 2);
-    struct paxos_message message = prepare(&rig, ballot);
+    struct paxos_message message = paxos_rig_prepare(&rig, ballot);
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
     const struct paxos_message *answer =
@@ -121,15 +114,14 @@ static void acceptor_promises_only_the_ballots_own_proposer(void **state)
     (void)state;
     struct paxos_rig rig;
     paxos_rig_make(&rig);
-    struct paxos_message message = prepare(&rig, paxos_rig_ballot(4, 1));
-    message.from = 2;
-    message.from_incarnation = paxos_rig_incarnation(2);
+    struct paxos_message message = paxos_rig_prepare(&rig, paxos_rig_ballot(4, 1));
+    paxos_rig_set_sender(&message, 2);
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.view.promised.round, 0);
-    message = prepare(&rig, paxos_rig_ballot(0, 1)); // round 0 never leads (E0)
+    message = paxos_rig_prepare(&rig, paxos_rig_ballot(0, 1)); // round 0 never leads (E0)
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.after_sync_count, 0);
-    message = prepare(&rig, paxos_rig_ballot(4, 1));
+    message = paxos_rig_prepare(&rig, paxos_rig_ballot(4, 1));
     message.ballot.epoch = 2;
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.view.promised.round, 0);
@@ -144,7 +136,7 @@ static void gated_node_promises_nothing(void **state)
     paxos_rig_init(&rig, 0, 3);
     paxos_rig_start(&rig);
     assert_int_equal(rig.view.role, PAXOS_GATED);
-    struct paxos_message message = prepare(&rig, paxos_rig_ballot(4, 1));
+    struct paxos_message message = paxos_rig_prepare(&rig, paxos_rig_ballot(4, 1));
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
     assert_int_equal(rig.effects.after_sync_count, 0);
@@ -191,7 +183,7 @@ static void nothing_is_acknowledged_after_a_larger_promise(void **state)
     paxos_rig_follow(&rig, ballot, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
     paxos_rig_receive(&rig, &message);
-    struct paxos_message next = prepare(&rig, paxos_rig_ballot(2, 2));
+    struct paxos_message next = paxos_rig_prepare(&rig, paxos_rig_ballot(2, 2));
     paxos_rig_receive(&rig, &next);
     paxos_rig_persisted(&rig);
     assert_null(paxos_rig_sent_now(&rig, PAXOS_ACCEPTED, 1));
@@ -371,7 +363,7 @@ static void malformed_entries_are_dropped(void **state)
     rig.entries[0].slot = 0;
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.view.length, 2);
-    message = prepare(&rig, paxos_rig_ballot(5, 1));
+    message = paxos_rig_prepare(&rig, paxos_rig_ballot(5, 1));
     message.entry_count = 1; // a kind that carries none
     paxos_rig_receive(&rig, &message);
     assert_ballot_equal(rig.view.promised, ballot);

@@ -67,8 +67,7 @@ static void gate_opens_for_a_quorum_of_authors(void **state)
     paxos_rig_receive(&rig, &message); // one author counts once
     assert_int_equal(rig.view.role, PAXOS_GATED);
     message = hello_reply(&rig, 3);
-    message.from = 1; // through a relay: the author counts
-    message.from_incarnation = paxos_rig_incarnation(1);
+    paxos_rig_set_sender(&message, 1); // through a relay: the author counts
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.view.role, PAXOS_FOLLOWER);
     paxos_rig_fini(&rig);

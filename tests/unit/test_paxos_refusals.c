@@ -180,8 +180,7 @@ static void ballot_of_another_seat_counts_from_that_seat_only(void **state)
     struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
     paxos_rig_follow(&rig, ballot, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
-    message.from = 2;
-    message.from_incarnation = paxos_rig_incarnation(2);
+    paxos_rig_set_sender(&message, 2);
     receive_and_ignore(&rig, &message);
     message.ballot.node = 77; // nobody's
     receive_and_ignore(&rig, &message);
@@ -581,8 +580,7 @@ static void entries_that_nobody_asked_for_are_dropped(void **state)
     struct paxos_message message = entries_of_best(&rig, 3, 2);
     receive_and_ignore(&rig, &message); // nobody has promised yet
     promise(&rig, 1, 5);
-    message.from = 2;
-    message.from_incarnation = paxos_rig_incarnation(2);
+    paxos_rig_set_sender(&message, 2);
     receive_and_ignore(&rig, &message);
     message = entries_of_best(&rig, 4, 1);
     receive_and_ignore(&rig, &message);

@@ -160,8 +160,7 @@ static void fetched_entries_count_only_where_they_connect(void **state)
     message = entries_under(&rig, paxos_rig_ballot(2, LEADER), 2, 1, 3); // another ballot
     paxos_rig_receive(&rig, &message);
     message = entries_under(&rig, ballot, 2, 1, 3);
-    message.from = 2; // from somebody else
-    message.from_incarnation = paxos_rig_incarnation(2);
+    paxos_rig_set_sender(&message, 2); // from somebody else
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.view.accepted.round, 0);
     message = entries_under(&rig, ballot, 2, 1, 3);
@@ -347,8 +346,7 @@ static void fetched_rest_that_contradicts_the_decided_prefix_is_refused(void **s
     message.accept_sync.sync_chain = paxos_chain_next(paxos_rig_chain(1, 1), &other);
     paxos_rig_receive(&rig, &message); // the first entry is the same
     message = entries_under(&rig, ballot, 1, 1, 22);
-    message.from = 2;
-    message.from_incarnation = paxos_rig_incarnation(2);
+    paxos_rig_set_sender(&message, 2);
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
     assert_ballot_equal(rig.view.accepted, paxos_rig_ballot(1, LEADER));

@@ -137,6 +137,12 @@ paxos_rig_message(uint32_t type, uint32_t from, struct paxos_rig *rig)
     return message;
 }
 
+void paxos_rig_set_sender(struct paxos_message *message, uint32_t seat)
+{
+    message->from = seat;
+    message->from_incarnation = paxos_rig_incarnation(seat);
+}
+
 void paxos_rig_fill(struct paxos_rig *rig,
                     struct paxos_message *message,
                     cs_slot from,
@@ -149,6 +155,19 @@ void paxos_rig_fill(struct paxos_rig *rig,
     }
     message->entries = rig->entries;
     message->entry_count = count;
+}
+
+struct paxos_message paxos_rig_entries(struct paxos_rig *rig,
+                                       uint32_t seat,
+                                       cs_slot from,
+                                       uint32_t count,
+                                       uint64_t first)
+{
+    struct paxos_message message = paxos_rig_message(PAXOS_ENTRIES, seat, rig);
+    message.log.from = from;
+    message.log.from_chain = paxos_rig_chain(from, first);
+    paxos_rig_fill(rig, &message, from, count, first + from);
+    return message;
 }
 
 void paxos_rig_step(struct paxos_rig *rig, const struct paxos_event *event)
@@ -227,10 +246,16 @@ bool paxos_rig_has_traced(const struct paxos_rig *rig, uint32_t kind)
 
 /* ---- a follower's steps ---- */
 
-void paxos_rig_promise(struct paxos_rig *rig, struct paxos_ballot ballot)
+struct paxos_message paxos_rig_prepare(struct paxos_rig *rig, struct paxos_ballot ballot)
 {
     struct paxos_message message = paxos_rig_message(PAXOS_PREPARE, ballot.node - 1, rig);
     message.ballot = ballot;
+    return message;
+}
+
+void paxos_rig_promise(struct paxos_rig *rig, struct paxos_ballot ballot)
+{
+    struct paxos_message message = paxos_rig_prepare(rig, ballot);
     paxos_rig_receive(rig, &message);
     paxos_rig_persisted(rig);
 }

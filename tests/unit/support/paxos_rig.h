@@ -46,12 +46,20 @@ struct paxos_digest paxos_rig_chain(cs_slot slot, uint64_t first);
 /* A message from another seat, its header as that member would write it. */
 struct paxos_message
 paxos_rig_message(uint32_t type, uint32_t from, struct paxos_rig *rig);
+/* The same message, as that seat would send it. */
+void paxos_rig_set_sender(struct paxos_message *message, uint32_t seat);
 /* Puts `count` entries after slot `from` into the message, values from `value` on. */
 void paxos_rig_fill(struct paxos_rig *rig,
                     struct paxos_message *message,
                     cs_slot from,
                     uint32_t count,
                     uint64_t value);
+/* Entries of `count` slots after slot `from`, of a log with values first, first + 1, ... */
+struct paxos_message paxos_rig_entries(struct paxos_rig *rig,
+                                       uint32_t seat,
+                                       cs_slot from,
+                                       uint32_t count,
+                                       uint64_t first);
 
 void paxos_rig_step(struct paxos_rig *rig, const struct paxos_event *event);
 void paxos_rig_receive(struct paxos_rig *rig, const struct paxos_message *message);
@@ -68,6 +76,7 @@ paxos_rig_sent_after_sync(const struct paxos_rig *rig, uint32_t type, uint32_t t
 bool paxos_rig_has_traced(const struct paxos_rig *rig, uint32_t kind);
 
 /* ---- a follower's steps ---- */
+struct paxos_message paxos_rig_prepare(struct paxos_rig *rig, struct paxos_ballot ballot);
 /* Prepare of `ballot` by its seat, and its promise durable. */
 void paxos_rig_promise(struct paxos_rig *rig, struct paxos_ballot ballot);
 /* An AcceptSync of the whole log, values 1, 2, ..., to slot `length`. */
