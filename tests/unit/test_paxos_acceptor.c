@@ -38,9 +38,7 @@ static void promise_tells_the_log_and_what_is_decided_of_it(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot first = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, first, 3);
+    struct paxos_ballot first = paxos_rig_make_follower(&rig, 3);
     struct paxos_message decide = paxos_rig_accept(&rig, first, 1, 0);
     decide.accept.decided = 2;
     paxos_rig_receive(&rig, &decide);
@@ -149,8 +147,7 @@ static void accept_of_a_larger_ballot_asks_for_its_prepare(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_follow(&rig, paxos_rig_ballot(1, 1), 2);
+    paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, paxos_rig_ballot(2, 2), 1, 1);
     paxos_rig_receive(&rig, &message);
     assert_non_null(paxos_rig_sent_now(&rig, PAXOS_PREPARE_REQUEST, 2));
@@ -163,8 +160,7 @@ static void accept_of_a_lower_ballot_is_nacked(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_follow(&rig, paxos_rig_ballot(1, 1), 2);
+    paxos_rig_make_follower(&rig, 2);
     paxos_rig_promise(&rig, paxos_rig_ballot(2, 2));
     struct paxos_message message = paxos_rig_accept(&rig, paxos_rig_ballot(1, 1), 1, 1);
     paxos_rig_receive(&rig, &message);
@@ -178,9 +174,7 @@ static void nothing_is_acknowledged_after_a_larger_promise(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
     paxos_rig_receive(&rig, &message);
     struct paxos_message next = paxos_rig_prepare(&rig, paxos_rig_ballot(2, 2));
@@ -197,9 +191,7 @@ static void accept_is_appended_and_acknowledged_when_durable(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 3);
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_APPEND);
@@ -220,9 +212,7 @@ static void accepted_claims_only_durable_slots(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
     paxos_rig_receive(&rig, &message);
     uint64_t first_token = rig.effects.persist.token;
@@ -244,9 +234,7 @@ accept_that_comes_twice_is_acknowledged_again_and_changes_nothing(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 2);
     paxos_rig_receive(&rig, &message);
     paxos_rig_persisted(&rig);
@@ -261,9 +249,7 @@ static void accept_after_a_lost_one_asks_for_a_prepare(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 2, 1);
     paxos_rig_receive(&rig, &message);
     assert_non_null(paxos_rig_sent_now(&rig, PAXOS_PREPARE_REQUEST, 1));
@@ -276,9 +262,7 @@ static void a_stream_that_breaks_again_at_once_is_left_for_fetch(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 2, 1);
     message.accept.decided = 4;
     paxos_rig_receive(&rig, &message);
@@ -306,9 +290,7 @@ static void accept_of_an_old_stream_is_ignored(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
     message.accept.stream = 0;
     paxos_rig_receive(&rig, &message);
@@ -322,9 +304,7 @@ static void accept_onto_another_past_is_refused(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
     message.accept.previous_chain = paxos_rig_chain(2, 9);
     paxos_rig_receive(&rig, &message);
@@ -337,9 +317,7 @@ static void accept_without_a_sync_before_it_is_refused(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.view.length, 0);
@@ -351,9 +329,7 @@ static void malformed_entries_are_dropped(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 3);
     rig.entries[1].slot = 9;
     paxos_rig_receive(&rig, &message);
@@ -376,9 +352,7 @@ static void decided_never_passes_what_is_held(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
     message.accept.decided = 50;
     paxos_rig_receive(&rig, &message);
@@ -394,9 +368,7 @@ static void read_round_without_entries_is_answered_at_once(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 0);
     message.accept.read_round = 7;
     paxos_rig_receive(&rig, &message);
@@ -411,9 +383,7 @@ static void read_round_with_entries_rides_on_accepted(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
     message.accept.read_round = 7;
     paxos_rig_receive(&rig, &message);
@@ -427,9 +397,7 @@ static void probe_makes_a_follower_repeat_its_round(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 0);
     message.accept.read_round = 7;
     paxos_rig_receive(&rig, &message);

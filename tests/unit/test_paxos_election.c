@@ -79,8 +79,7 @@ static void leader_is_happy_while_a_quorum_stands_under_its_ballot(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
     answers[1].reply.leader = answers[1].reply.promised = rig.view.promised;
     answers[2].is_silent = true;
@@ -356,9 +355,7 @@ static void heartbeats_are_answered_with_durable_claims(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 2);
     message.accept.decided = 4;
     paxos_rig_receive(&rig, &message);
@@ -381,9 +378,7 @@ static void two_decided_prefixes_that_differ_halt(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 0);
     message.accept.decided = 2;
     paxos_rig_receive(&rig, &message);
@@ -405,9 +400,7 @@ static void handover_is_taken_only_from_the_promised_leader(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_message(PAXOS_HANDOVER, 2, &rig);
     message.ballot = ballot;
     paxos_rig_receive(&rig, &message); // from another seat
@@ -429,8 +422,7 @@ static void resigning_leader_waits_until_the_heir_holds_everything(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 0);
     paxos_rig_receive(&rig, &message);
     (void)paxos_rig_propose(&rig);
@@ -450,8 +442,7 @@ static void handover_that_nobody_takes_ends_by_itself(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 0);
     paxos_rig_receive(&rig, &message);
     struct paxos_event slow = {.type = PAXOS_EVENT_DISK_SLOW, .sync_us = 1000 * 1000};
@@ -478,8 +469,7 @@ static void leader_whose_disk_is_full_hands_over_to_one_with_room(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 0);
     paxos_rig_receive(&rig, &message);
     struct paxos_event full = {.type = PAXOS_EVENT_DISK_ROOM, .has_room = 0};
@@ -508,8 +498,7 @@ static void leader_stays_when_nobody_is_fit_to_follow_it(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig); // seat 1 never acknowledged anything
+    paxos_rig_make_leader(&rig); // seat 1 never acknowledged anything
     struct paxos_event resign = {.type = PAXOS_EVENT_RESIGN};
     paxos_rig_step(&rig, &resign);
     assert_false(paxos_rig_has_traced(&rig, PAXOS_TRACE_HANDOVER));
@@ -521,8 +510,7 @@ static void grace_of_a_promise_ends_with_a_take_over(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_promise(&rig, paxos_rig_ballot(1, 1));
+    paxos_rig_make_promised(&rig);
     assert_true(rig.view.happy); // for two rounds, whatever they bring
     struct paxos_message message = paxos_rig_message(PAXOS_HANDOVER, 1, &rig);
     message.ballot = paxos_rig_ballot(1, 1);

@@ -39,9 +39,7 @@ static void decided_slots_are_served_to_anybody_and_no_others(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 4);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 4);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 0);
     message.accept.decided = 2;
     paxos_rig_receive(&rig, &message);
@@ -64,8 +62,7 @@ static void whole_log_is_served_to_the_promised_ballot_only(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_follow(&rig, paxos_rig_ballot(1, 1), 4);
+    paxos_rig_make_follower(&rig, 4);
     paxos_rig_promise(&rig, paxos_rig_ballot(2, 2));
     struct paxos_message message = fetch(&rig, 2, 9);
     message.ballot = paxos_rig_ballot(2, 2);
@@ -86,9 +83,7 @@ static void decided_entries_replace_an_undecided_suffix_and_keep_the_ballot(void
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 3);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 3);
     paxos_rig_promise(&rig, paxos_rig_ballot(2, 2)); // not accepted yet, nor now
     struct paxos_message message = decided_entries(&rig, 2, 0, 2, 7);
     paxos_rig_receive(&rig, &message);
@@ -106,9 +101,7 @@ static void nothing_is_acknowledged_after_fetched_entries_until_a_sync(void **st
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 3);
+    paxos_rig_make_follower(&rig, 3);
     struct paxos_message message = decided_entries(&rig, 2, 0, 2, 7);
     paxos_rig_receive(&rig, &message);
     paxos_rig_persisted(&rig);
@@ -120,8 +113,7 @@ static void entries_already_held_are_only_noted_as_decided(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_follow(&rig, paxos_rig_ballot(1, 1), 3);
+    paxos_rig_make_follower(&rig, 3);
     struct paxos_message message = decided_entries(&rig, 2, 0, 2, 1);
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
@@ -203,9 +195,7 @@ static void fetch_goes_on_until_its_goal(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = paxos_rig_message(PAXOS_ACCEPT_SYNC, 1, &rig);
     message.ballot = ballot;
     message.accept_sync.stream = 1;
@@ -238,9 +228,7 @@ static void one_completion_may_stand_for_several_records(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 1);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 1);
     uint64_t token = rig.view.last_token;
     for (uint64_t sequence = 1; sequence <= 3; sequence++) {
         struct paxos_message message = paxos_rig_accept(&rig, ballot, sequence, 1);
@@ -258,9 +246,7 @@ static void completion_of_what_was_never_asked_for_is_ignored(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 1);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 1);
     struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 1);
     paxos_rig_receive(&rig, &message);
     struct paxos_event event = {.type = PAXOS_EVENT_PERSISTED,

@@ -214,8 +214,7 @@ static void accept_leaves_before_the_leaders_own_sync(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     assert_int_equal(paxos_rig_propose(&rig), 1);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_APPEND);
     const struct paxos_message *accept = paxos_rig_sent_now(&rig, PAXOS_ACCEPT, 1);
@@ -229,8 +228,7 @@ static void leader_counts_its_own_vote_once_durable(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     (void)paxos_rig_propose(&rig);
     struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 1);
     paxos_rig_receive(&rig, &message);
@@ -245,8 +243,7 @@ static void others_votes_decide_without_the_leaders_disk(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     struct paxos_message message = paxos_rig_promise_from(&rig, 2);
     paxos_rig_receive(&rig, &message);
     (void)paxos_rig_propose(&rig);
@@ -263,8 +260,7 @@ static void votes_of_another_stream_or_ballot_do_not_count(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     (void)paxos_rig_propose(&rig);
     paxos_rig_persisted(&rig);
     struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 1);
@@ -288,8 +284,7 @@ static void full_window_refuses_and_opens_with_a_decision(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     for (cs_slot slot = 1; slot <= 4; slot++) {
         assert_int_equal(paxos_rig_propose(&rig), slot);
     }
@@ -357,8 +352,7 @@ static void nack_of_a_larger_promise_ends_a_leader(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     struct paxos_message message = paxos_rig_message(PAXOS_NACK, 1, &rig);
     message.ballot = rig.view.promised;
     message.ballot.round--; // an answer to an older ballot of ours
@@ -377,8 +371,7 @@ static void prepare_of_a_larger_ballot_ends_a_leader(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     (void)paxos_rig_propose(&rig);
     paxos_rig_promise(&rig, paxos_rig_ballot(9, 1));
     assert_int_equal(rig.view.role, PAXOS_FOLLOWER);
@@ -393,8 +386,7 @@ static void lost_vote_is_asked_for_under_the_last_number(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_lead(&rig);
+    paxos_rig_make_leader(&rig);
     (void)paxos_rig_propose(&rig);
     uint64_t sequence = paxos_rig_sent_now(&rig, PAXOS_ACCEPT, 1)->accept.sequence;
     paxos_rig_persisted(&rig);

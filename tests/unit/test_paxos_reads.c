@@ -102,8 +102,7 @@ new_leader_confirms_nothing_before_its_inherited_prefix_is_decided(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_follow(&rig, paxos_rig_ballot(1, 1), 2);
+    paxos_rig_make_follower(&rig, 2);
     paxos_rig_lead(&rig);
     assert_int_equal(rig.view.sync_length, 2);
     (void)read_here(&rig);
@@ -153,9 +152,7 @@ static void follower_asks_one_question_for_all_reads_before_it(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     (void)read_here(&rig);
     const struct paxos_message *asked = paxos_rig_sent_now(&rig, PAXOS_READ, 1);
     assert_non_null(asked);
@@ -179,9 +176,7 @@ static void answer_of_another_life_or_ballot_is_dropped(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     (void)read_here(&rig);
     struct paxos_message answer = paxos_rig_message(PAXOS_READ_REPLY, 1, &rig);
     answer.ballot = ballot;
@@ -200,8 +195,7 @@ static void question_without_an_answer_is_asked_again_under_a_new_number(void **
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_follow(&rig, paxos_rig_ballot(1, 1), 2);
+    paxos_rig_make_follower(&rig, 2);
     (void)read_here(&rig);
     uint64_t counter = paxos_rig_sent_now(&rig, PAXOS_READ, 1)->read.counter;
     const struct paxos_message *again = NULL;

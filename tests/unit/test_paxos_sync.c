@@ -50,9 +50,7 @@ static void sync_is_one_record_of_entries_and_ballot(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = paxos_rig_sync(&rig, ballot, 3);
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_SYNC);
@@ -72,9 +70,7 @@ static void follower_flips_only_at_sync_length(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = sync_in_part(&rig, ballot, 5, 2);
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
@@ -100,9 +96,7 @@ static void sync_whose_rest_is_lost_is_fetched_again(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = sync_in_part(&rig, ballot, 5, 2);
     paxos_rig_receive(&rig, &message);
     bool is_asked = false;
@@ -118,9 +112,7 @@ static void another_sync_of_one_ballot_goes_on_where_the_first_one_was(void **st
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = sync_in_part(&rig, ballot, 4, 1);
     paxos_rig_receive(&rig, &message);
     message = entries_under(&rig, ballot, 1, 1, 2);
@@ -147,9 +139,7 @@ static void fetched_entries_count_only_where_they_connect(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = sync_in_part(&rig, ballot, 3, 2);
     paxos_rig_receive(&rig, &message);
     message = entries_under(&rig, ballot, 1, 2, 2); // not where the staged ones end
@@ -173,9 +163,7 @@ static void sync_that_does_not_hash_to_its_chain_is_dropped(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = paxos_rig_sync(&rig, ballot, 3);
     message.accept_sync.sync_chain = paxos_rig_chain(3, 2);
     paxos_rig_receive(&rig, &message);
@@ -190,9 +178,7 @@ static void larger_promise_forgets_what_was_staged(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = sync_in_part(&rig, ballot, 3, 2);
     paxos_rig_receive(&rig, &message);
     paxos_rig_promise(&rig, paxos_rig_ballot(2, 2));
@@ -207,8 +193,7 @@ static void sync_replaces_an_undecided_suffix(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_follow(&rig, paxos_rig_ballot(1, LEADER), 4);
+    paxos_rig_make_follower(&rig, 4);
     struct paxos_ballot ballot = paxos_rig_ballot(2, LEADER);
     paxos_rig_promise(&rig, ballot);
     struct paxos_message message = paxos_rig_sync(&rig, ballot, 3);
@@ -232,9 +217,7 @@ static void record_under_way_does_not_vouch_for_what_replaced_it(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot first = paxos_rig_ballot(1, LEADER);
-    paxos_rig_follow(&rig, first, 2);
+    struct paxos_ballot first = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_accept(&rig, first, 1, 2);
     paxos_rig_receive(&rig, &message); // slots 3 and 4: not durable yet
     uint64_t append_token = rig.effects.persist.token;
@@ -262,9 +245,7 @@ static void sync_under_the_accepted_ballot_never_truncates(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_follow(&rig, ballot, 5);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 5);
     struct paxos_message message = paxos_rig_sync(&rig, ballot, 3);
     message.accept_sync.stream = 2;
     paxos_rig_receive(&rig, &message);
@@ -281,9 +262,7 @@ static void sync_under_the_accepted_ballot_extends(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_sync(&rig, ballot, 4);
     message.accept_sync.stream = 2;
     paxos_rig_receive(&rig, &message);
@@ -297,9 +276,7 @@ static void sync_of_an_older_stream_is_ignored(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_follow(&rig, ballot, 2);
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
     struct paxos_message message = paxos_rig_sync(&rig, ballot, 4);
     message.accept_sync.stream = 0;
     paxos_rig_receive(&rig, &message);
@@ -370,9 +347,7 @@ static void sync_beyond_the_own_log_makes_the_follower_fetch(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot ballot = paxos_rig_ballot(1, LEADER);
-    paxos_rig_promise(&rig, ballot);
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
     struct paxos_message message = paxos_rig_message(PAXOS_ACCEPT_SYNC, LEADER, &rig);
     message.ballot = ballot;
     message.accept_sync.stream = 1;

@@ -2,8 +2,14 @@
 
 #include "base/check.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 enum { START_MS = 1000, PAYLOAD_BYTES = 100, TICKS_MAX = 100 * 1000 };
 
@@ -95,14 +101,7 @@ void paxos_rig_open_gate(struct paxos_rig *rig)
         if (seat == rig->settings.seat) {
             continue;
         }
-        struct paxos_message message = paxos_rig_message(PAXOS_HELLO_REPLY, seat, rig);
-        message.hello_reply.author = seat;
-        message.hello_reply.about = rig->settings.seat;
-        message.hello_reply.author_incarnation = paxos_rig_incarnation(seat);
-        message.hello_reply.author_cluster_id = rig->recovered.config.cluster_id;
-        message.hello_reply.about_boot = rig->settings.boot;
-        message.hello_reply.about_nonce = rig->settings.nonce;
-        message.hello_reply.known_incarnation = rig->settings.incarnation;
+        struct paxos_message message = paxos_rig_hello_reply(rig, seat);
         paxos_rig_receive(rig, &message);
     }
     CHECK(rig->view.role == PAXOS_FOLLOWER);
@@ -113,6 +112,28 @@ void paxos_rig_make(struct paxos_rig *rig)
     paxos_rig_init(rig, 0, 3);
     paxos_rig_start(rig);
     paxos_rig_open_gate(rig);
+}
+
+struct paxos_ballot paxos_rig_make_promised(struct paxos_rig *rig)
+{
+    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
+    paxos_rig_make(rig);
+    paxos_rig_promise(rig, ballot);
+    return ballot;
+}
+
+struct paxos_ballot paxos_rig_make_follower(struct paxos_rig *rig, cs_slot length)
+{
+    struct paxos_ballot ballot = paxos_rig_ballot(1, 1);
+    paxos_rig_make(rig);
+    paxos_rig_follow(rig, ballot, length);
+    return ballot;
+}
+
+void paxos_rig_make_leader(struct paxos_rig *rig)
+{
+    paxos_rig_make(rig);
+    paxos_rig_lead(rig);
 }
 
 void paxos_rig_fini(struct paxos_rig *rig)
@@ -170,6 +191,32 @@ struct paxos_message paxos_rig_entries(struct paxos_rig *rig,
     return message;
 }
 
+struct paxos_message paxos_rig_hello(struct paxos_rig *rig, uint32_t author)
+{
+    struct paxos_message message = paxos_rig_message(PAXOS_HELLO, author, rig);
+    message.hello.author = author;
+    message.hello.incarnation = paxos_rig_incarnation(author);
+    message.hello.cluster_id = rig->recovered.config.cluster_id;
+    message.hello.boot = 5;
+    message.hello.nonce = 500 + author;
+    message.hello.block = 8;
+    return message;
+}
+
+struct paxos_message paxos_rig_hello_reply(struct paxos_rig *rig, uint32_t author)
+{
+    struct paxos_message message = paxos_rig_message(PAXOS_HELLO_REPLY, author, rig);
+    struct paxos_hello_reply *reply = &message.hello_reply;
+    reply->author = author;
+    reply->about = rig->settings.seat;
+    reply->author_incarnation = paxos_rig_incarnation(author);
+    reply->author_cluster_id = rig->recovered.config.cluster_id;
+    reply->about_boot = rig->settings.boot;
+    reply->about_nonce = rig->settings.nonce;
+    reply->known_incarnation = rig->settings.incarnation;
+    return message;
+}
+
 void paxos_rig_step(struct paxos_rig *rig, const struct paxos_event *event)
 {
     struct paxos_event now = *event;
@@ -185,6 +232,26 @@ void paxos_rig_receive(struct paxos_rig *rig, const struct paxos_message *messag
 {
     struct paxos_event event = {.type = PAXOS_EVENT_MESSAGE, .message = message};
     paxos_rig_step(rig, &event);
+}
+
+void paxos_rig_must_ignore(struct paxos_rig *rig, const struct paxos_message *message)
+{
+    paxos_rig_receive(rig, message);
+    assert_int_equal(rig->effects.now_count, 0);
+    assert_int_equal(rig->effects.after_sync_count, 0);
+    assert_int_equal(rig->effects.persist.kind, PAXOS_PERSIST_NONE);
+    assert_int_equal(rig->effects.halt, PAXOS_HALT_NONE);
+    assert_false(rig->effects.serve.wanted);
+}
+
+void paxos_rig_must_halt(struct paxos_rig *rig,
+                         const struct paxos_message *message,
+                         uint32_t reason)
+{
+    paxos_rig_receive(rig, message);
+    assert_int_equal(rig->effects.halt, reason);
+    assert_int_equal(rig->effects.now_count, 0); // nothing is sent any more
+    assert_int_equal(rig->effects.after_sync_count, 0);
 }
 
 void paxos_rig_wait(struct paxos_rig *rig, uint64_t ms)

@@ -34,6 +34,10 @@ void paxos_rig_start(struct paxos_rig *rig);
 void paxos_rig_open_gate(struct paxos_rig *rig);
 /* All of the above for seat 0 of three. */
 void paxos_rig_make(struct paxos_rig *rig);
+/* The same, and it has promised a ballot of seat 1, or follows it, or leads: see below. */
+struct paxos_ballot paxos_rig_make_promised(struct paxos_rig *rig);
+struct paxos_ballot paxos_rig_make_follower(struct paxos_rig *rig, cs_slot length);
+void paxos_rig_make_leader(struct paxos_rig *rig);
 void paxos_rig_fini(struct paxos_rig *rig);
 
 struct paxos_id paxos_rig_incarnation(uint32_t seat);
@@ -61,8 +65,18 @@ struct paxos_message paxos_rig_entries(struct paxos_rig *rig,
                                        uint32_t count,
                                        uint64_t first);
 
+/* The Hello of a healthy member, and its answer to the core's own. */
+struct paxos_message paxos_rig_hello(struct paxos_rig *rig, uint32_t author);
+struct paxos_message paxos_rig_hello_reply(struct paxos_rig *rig, uint32_t author);
+
 void paxos_rig_step(struct paxos_rig *rig, const struct paxos_event *event);
 void paxos_rig_receive(struct paxos_rig *rig, const struct paxos_message *message);
+/* The test fails unless the message does nothing at all. */
+void paxos_rig_must_ignore(struct paxos_rig *rig, const struct paxos_message *message);
+/* The test fails unless it ends the node for this reason. */
+void paxos_rig_must_halt(struct paxos_rig *rig,
+                         const struct paxos_message *message,
+                         uint32_t reason);
 /* Time passes, in ticks when due; the effects are the last tick's, or none. */
 void paxos_rig_wait(struct paxos_rig *rig, uint64_t ms);
 /* Everything asked for so far is durable. */
