@@ -95,7 +95,7 @@
     X(G4_OLD, "a message of an earlier boot is dropped", NULL)                           \
     X(G4_TWIN, "two processes of one directory", "tests/unit/test_paxos_gate.c")         \
     X(G4_EMPTIED, "a directory was emptied before there was a Config",                   \
-      "tests/unit/test_paxos_gate.c")                                                    \
+      "tests/unit/test_paxos_forming.c")                                                 \
     X(C8_MEET, "nodes without a past meet", NULL)                                        \
     X(C8_CONFIG, "the first seat draws the Config", NULL)                                \
     X(C8_ALONE, "one seat alone", NULL)                                                  \
@@ -104,7 +104,7 @@
     X(C8_START, "all have the Config: START", NULL)                                      \
     X(C8_STARTED, "a node takes START", NULL)                                            \
     X(C8_UNFINISHED, "a restart with a Config and without START", NULL)                  \
-    X(C8_WIPED, "an empty node that the others know", "tests/unit/test_paxos_gate.c")    \
+    X(C8_WIPED, "an empty node that the others know", "tests/unit/test_paxos_forming.c") \
     X(S_OPEN, "a session is opened", NULL)                                               \
     X(S_NEW, "a write of a session is applied", NULL)                                    \
     X(S_OVERTAKEN, "a write that a later one of its session overtook", NULL)             \
