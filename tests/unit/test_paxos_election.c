@@ -44,35 +44,25 @@ answer_round(struct paxos_rig *rig, uint64_t round, const struct answer *answers
     }
 }
 
-/* Runs rounds in which the others answer so, until it takes over. False: it does not. */
-static bool takes_over(struct paxos_rig *rig, const struct answer *answers)
-{
-    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
-    for (int i = 0; i < 4 * ROUNDS && rig->view.role != PAXOS_PREPARING; i++) {
-        uint64_t round = round_asked(rig);
-        if (round != 0) {
-            answer_round(rig, round, answers);
-        }
-        rig->now_ms =
-            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
-        paxos_rig_step(rig, &tick);
-    }
-    return rig->view.role == PAXOS_PREPARING;
-}
-
-/* Some rounds in which the others answer so. */
+/* Some ticks, at which the others answer so if a round has begun. */
 static void run_rounds(struct paxos_rig *rig, const struct answer *answers, int count)
 {
-    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
     for (int i = 0; i < count; i++) {
         uint64_t round = round_asked(rig);
         if (round != 0) {
             answer_round(rig, round, answers);
         }
-        rig->now_ms =
-            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
-        paxos_rig_step(rig, &tick);
+        paxos_rig_tick(rig);
     }
+}
+
+/* Runs rounds in which the others answer so, until it takes over. False: it does not. */
+static bool takes_over(struct paxos_rig *rig, const struct answer *answers)
+{
+    for (int i = 0; i < 4 * ROUNDS && rig->view.role != PAXOS_PREPARING; i++) {
+        run_rounds(rig, answers, 1);
+    }
+    return rig->view.role == PAXOS_PREPARING;
 }
 
 static void leader_is_happy_while_a_quorum_stands_under_its_ballot(void **state)
@@ -185,15 +175,12 @@ static void answers_to_an_earlier_round_do_not_count(void **state)
     struct paxos_rig rig;
     paxos_rig_make(&rig);
     struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
-    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
     for (int i = 0; i < 4 * ROUNDS; i++) {
         uint64_t round = round_asked(&rig);
         if (round > 1) {
             answer_round(&rig, round - 1, answers);
         }
-        rig.now_ms =
-            rig.view.next_tick_ms > rig.now_ms ? rig.view.next_tick_ms : rig.now_ms;
-        paxos_rig_step(&rig, &tick);
+        paxos_rig_tick(&rig);
     }
     assert_int_equal(rig.view.role, PAXOS_FOLLOWER);
     paxos_rig_fini(&rig);
@@ -276,15 +263,12 @@ static void closed_connection_of_the_leader_shortens_the_rounds(void **state)
 static uint64_t happy_round_ms(struct paxos_rig *rig, int rounds)
 {
     struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
-    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
     uint64_t length_ms = 0;
     uint64_t begun_ms = rig->now_ms;
     answers[1].reply.happy = 1;
     answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
     for (int i = 0; i < rounds;) {
-        rig->now_ms =
-            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
-        paxos_rig_step(rig, &tick);
+        paxos_rig_tick(rig);
         uint64_t round = round_asked(rig);
         if (round > 0) {
             length_ms = rig->now_ms - begun_ms;
@@ -438,6 +422,21 @@ static void resigning_leader_waits_until_the_heir_holds_everything(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* The others answer so for `ms`, or until it hands over. False: it does not. */
+static bool hands_over(struct paxos_rig *rig, const struct answer *answers, int ms)
+{
+    for (int i = 0; i < ms; i++) {
+        paxos_rig_wait(rig, 1);
+        if (paxos_rig_has_traced(rig, PAXOS_TRACE_HANDOVER)) {
+            return true;
+        }
+        if (round_asked(rig) != 0) {
+            answer_round(rig, round_asked(rig), answers);
+        }
+    }
+    return false;
+}
+
 static void handover_that_nobody_takes_ends_by_itself(void **state)
 {
     (void)state;
@@ -448,15 +447,7 @@ static void handover_that_nobody_takes_ends_by_itself(void **state)
     struct paxos_event slow = {.type = PAXOS_EVENT_DISK_SLOW, .sync_us = 1000 * 1000};
     paxos_rig_step(&rig, &slow);
     struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
-    bool is_handing_over = false;
-    for (int i = 0; i < 200 && !is_handing_over; i++) {
-        paxos_rig_wait(&rig, 1);
-        is_handing_over = paxos_rig_has_traced(&rig, PAXOS_TRACE_HANDOVER);
-        if (round_asked(&rig) != 0 && !is_handing_over) {
-            answer_round(&rig, round_asked(&rig), answers);
-        }
-    }
-    assert_true(is_handing_over);
+    assert_true(hands_over(&rig, answers, 200));
     assert_false(rig.view.can_propose);
     paxos_rig_persisted(&rig); // the disk is well again
     paxos_rig_wait(&rig, 1200);
@@ -477,20 +468,10 @@ static void leader_whose_disk_is_full_hands_over_to_one_with_room(void **state)
     struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
     answers[1].reply.disk_us = UINT32_MAX; // is full too
     answers[2].reply.disk_us = UINT32_MAX;
-    bool is_handing_over = false;
-    for (int i = 0; i < 400 && !is_handing_over; i++) {
-        if (i == 200) {
-            answers[1].reply.disk_us = 100;
-            assert_true(rig.view.can_propose);
-        }
-        paxos_rig_wait(&rig, 1);
-        is_handing_over = paxos_rig_has_traced(&rig, PAXOS_TRACE_HANDOVER);
-        assert_true(i >= 200 || !is_handing_over);
-        if (round_asked(&rig) != 0 && !is_handing_over) {
-            answer_round(&rig, round_asked(&rig), answers);
-        }
-    }
-    assert_true(is_handing_over);
+    assert_false(hands_over(&rig, answers, 200));
+    assert_true(rig.view.can_propose);
+    answers[1].reply.disk_us = 100;
+    assert_true(hands_over(&rig, answers, 200));
     paxos_rig_fini(&rig);
 }
 

@@ -254,15 +254,21 @@ void paxos_rig_must_halt(struct paxos_rig *rig,
     assert_int_equal(rig->effects.after_sync_count, 0);
 }
 
+void paxos_rig_tick(struct paxos_rig *rig)
+{
+    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
+    if (rig->now_ms < rig->view.next_tick_ms) {
+        rig->now_ms = rig->view.next_tick_ms;
+    }
+    paxos_rig_step(rig, &tick);
+}
+
 void paxos_rig_wait(struct paxos_rig *rig, uint64_t ms)
 {
     uint64_t until_ms = rig->now_ms + ms;
     rig->effects = (struct paxos_effects){0};
-    struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
     for (int i = 0; i < TICKS_MAX && rig->view.next_tick_ms <= until_ms; i++) {
-        rig->now_ms =
-            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
-        paxos_rig_step(rig, &tick);
+        paxos_rig_tick(rig);
     }
     rig->now_ms = until_ms;
 }
@@ -385,10 +391,7 @@ void paxos_rig_take_over(struct paxos_rig *rig)
                 paxos_rig_receive(rig, &reply);
             }
         }
-        struct paxos_event tick = {.type = PAXOS_EVENT_TICK};
-        rig->now_ms =
-            rig->view.next_tick_ms > rig->now_ms ? rig->view.next_tick_ms : rig->now_ms;
-        paxos_rig_step(rig, &tick);
+        paxos_rig_tick(rig);
     }
     CHECK(rig->view.role == PAXOS_PREPARING);
 }

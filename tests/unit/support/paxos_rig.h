@@ -77,6 +77,8 @@ void paxos_rig_must_ignore(struct paxos_rig *rig, const struct paxos_message *me
 void paxos_rig_must_halt(struct paxos_rig *rig,
                          const struct paxos_message *message,
                          uint32_t reason);
+/* Time passes until the next tick is due. */
+void paxos_rig_tick(struct paxos_rig *rig);
 /* Time passes, in ticks when due; the effects are the last tick's, or none. */
 void paxos_rig_wait(struct paxos_rig *rig, uint64_t ms);
 /* Everything asked for so far is durable. */
