@@ -39,9 +39,7 @@ static void promise_tells_the_log_and_what_is_decided_of_it(void **state)
     (void)state;
     struct paxos_rig rig;
     struct paxos_ballot first = paxos_rig_make_follower(&rig, 3);
-    struct paxos_message decide = paxos_rig_accept(&rig, first, 1, 0);
-    decide.accept.decided = 2;
-    paxos_rig_receive(&rig, &decide);
+    paxos_rig_decide(&rig, first, 2);
     struct paxos_message message = paxos_rig_prepare(&rig, paxos_rig_ballot(2, 2));
     paxos_rig_receive(&rig, &message);
     const struct paxos_promise *promise =

@@ -144,9 +144,7 @@ static void promise_that_knows_of_more_decided_ends_a_leader(void **state)
 static void make_preparing(struct paxos_rig *rig, cs_slot decided)
 {
     struct paxos_ballot ballot = paxos_rig_make_follower(rig, 3);
-    struct paxos_message decide = paxos_rig_accept(rig, ballot, 1, 0);
-    decide.accept.decided = decided;
-    paxos_rig_receive(rig, &decide);
+    paxos_rig_decide(rig, ballot, decided);
     paxos_rig_take_over(rig);
     paxos_rig_persisted(rig);
     assert_int_equal(rig->view.decided, decided);

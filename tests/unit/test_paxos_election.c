@@ -363,10 +363,8 @@ static void two_decided_prefixes_that_differ_halt(void **state)
     (void)state;
     struct paxos_rig rig;
     struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 2);
-    struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 0);
-    message.accept.decided = 2;
-    paxos_rig_receive(&rig, &message);
-    message = paxos_rig_message(PAXOS_HEARTBEAT_REPLY, 2, &rig);
+    paxos_rig_decide(&rig, ballot, 2);
+    struct paxos_message message = paxos_rig_message(PAXOS_HEARTBEAT_REPLY, 2, &rig);
     message.heartbeat_reply.decided = 2;
     message.heartbeat_reply.decided_chain = paxos_rig_chain(2, 1);
     paxos_rig_receive(&rig, &message);

@@ -56,9 +56,7 @@ static void a_proposer_counts_no_vote_of_it_and_a_leader_sends_it_its_log(void *
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_take_over(&rig);
-    paxos_rig_persisted(&rig);
+    paxos_rig_make_preparing(&rig);
     struct paxos_message promise = paxos_rig_promise_from(&rig, 1);
     promise.promise.faulty = 1;
     paxos_rig_receive(&rig, &promise);

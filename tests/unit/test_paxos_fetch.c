@@ -17,11 +17,9 @@ static struct paxos_message decided_entries(struct paxos_rig *rig,
                                             uint32_t count,
                                             uint64_t first_value)
 {
-    struct paxos_message message = paxos_rig_message(PAXOS_ENTRIES, from_seat, rig);
-    message.log.from = from;
-    message.log.from_chain = paxos_rig_chain(from, first_value);
+    struct paxos_message message =
+        paxos_rig_entries(rig, from_seat, from, count, first_value);
     message.log.decided = from + count;
-    paxos_rig_fill(rig, &message, from, count, first_value + from);
     return message;
 }
 
@@ -40,10 +38,8 @@ static void decided_slots_are_served_to_anybody_and_no_others(void **state)
     (void)state;
     struct paxos_rig rig;
     struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 4);
-    struct paxos_message message = paxos_rig_accept(&rig, ballot, 1, 0);
-    message.accept.decided = 2;
-    paxos_rig_receive(&rig, &message);
-    message = fetch(&rig, 1, 9);
+    paxos_rig_decide(&rig, ballot, 2);
+    struct paxos_message message = fetch(&rig, 1, 9);
     paxos_rig_receive(&rig, &message);
     assert_true(rig.effects.serve.wanted);
     assert_int_equal(rig.effects.serve.to, 2);

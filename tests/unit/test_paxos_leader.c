@@ -88,9 +88,7 @@ static void impossible_promises_are_ignored(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_take_over(&rig);
-    paxos_rig_persisted(&rig);
+    paxos_rig_make_preparing(&rig);
     struct paxos_message message = paxos_rig_promise_from(&rig, 1);
     message.promise.decided = 1; // beyond its own length
     paxos_rig_receive(&rig, &message);
@@ -108,10 +106,20 @@ static void impossible_promises_are_ignored(void **state)
 /* A node with two entries of ballot 1.1 that prepares 2.0. */
 static void prepare_with_two_entries(struct paxos_rig *rig)
 {
-    paxos_rig_make(rig);
-    paxos_rig_follow(rig, paxos_rig_ballot(1, 1), 2);
+    paxos_rig_make_follower(rig, 2);
     paxos_rig_take_over(rig);
     paxos_rig_persisted(rig);
+}
+
+/* Seat 2 promises: its log is of one slot, of this value. */
+static struct paxos_message
+promise_of_one(struct paxos_rig *rig, struct paxos_ballot accepted, uint64_t value)
+{
+    struct paxos_message message = paxos_rig_promise_from(rig, 2);
+    message.promise.accepted = accepted;
+    message.promise.length = 1;
+    message.promise.length_chain = paxos_rig_chain(1, value);
+    return message;
 }
 
 static void best_log_is_the_one_of_the_largest_accepted_ballot(void **state)
@@ -119,10 +127,8 @@ static void best_log_is_the_one_of_the_largest_accepted_ballot(void **state)
     (void)state;
     struct paxos_rig rig;
     prepare_with_two_entries(&rig);
-    struct paxos_message message = paxos_rig_promise_from(&rig, 2);
-    message.promise.accepted = paxos_rig_ballot(1, 2); // larger, and shorter
-    message.promise.length = 1;
-    message.promise.length_chain = paxos_rig_chain(1, 7);
+    // Larger, and shorter.
+    struct paxos_message message = promise_of_one(&rig, paxos_rig_ballot(1, 2), 7);
     paxos_rig_receive(&rig, &message);
     const struct paxos_message *fetch = paxos_rig_sent_now(&rig, PAXOS_FETCH, 2);
     assert_non_null(fetch);
@@ -146,10 +152,7 @@ static void of_one_accepted_ballot_the_longest_log_is_the_best(void **state)
     (void)state;
     struct paxos_rig rig;
     prepare_with_two_entries(&rig);
-    struct paxos_message message = paxos_rig_promise_from(&rig, 2);
-    message.promise.accepted = paxos_rig_ballot(1, 1);
-    message.promise.length = 1;
-    message.promise.length_chain = paxos_rig_chain(1, 1);
+    struct paxos_message message = promise_of_one(&rig, paxos_rig_ballot(1, 1), 1);
     paxos_rig_receive(&rig, &message);
     assert_int_equal(rig.view.role, PAXOS_LEADER);
     assert_int_equal(rig.view.length, 2);
@@ -162,10 +165,7 @@ static void proposer_is_overtaken_by_a_decided_prefix_the_best_log_lacks(void **
     (void)state;
     struct paxos_rig rig;
     prepare_with_two_entries(&rig);
-    struct paxos_message message = paxos_rig_promise_from(&rig, 2);
-    message.promise.accepted = paxos_rig_ballot(1, 1);
-    message.promise.length = 1;
-    message.promise.length_chain = paxos_rig_chain(1, 7);
+    struct paxos_message message = promise_of_one(&rig, paxos_rig_ballot(1, 1), 7);
     message.promise.decided = 1;
     message.promise.decided_chain = paxos_rig_chain(1, 7);
     paxos_rig_receive(&rig, &message);
@@ -180,10 +180,7 @@ static void leader_takes_over_what_is_known_decided(void **state)
     (void)state;
     struct paxos_rig rig;
     prepare_with_two_entries(&rig);
-    struct paxos_message message = paxos_rig_promise_from(&rig, 2);
-    message.promise.accepted = paxos_rig_ballot(1, 1);
-    message.promise.length = 1;
-    message.promise.length_chain = paxos_rig_chain(1, 1);
+    struct paxos_message message = promise_of_one(&rig, paxos_rig_ballot(1, 1), 1);
     message.promise.decided = 1;
     message.promise.decided_chain = paxos_rig_chain(1, 1);
     paxos_rig_receive(&rig, &message);
@@ -196,9 +193,7 @@ static void nack_of_a_larger_promise_ends_a_preparer(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    paxos_rig_take_over(&rig);
-    paxos_rig_persisted(&rig);
+    paxos_rig_make_preparing(&rig);
     struct paxos_message message = paxos_rig_message(PAXOS_NACK, 1, &rig);
     message.ballot = rig.view.promised;
     message.nack.promised = paxos_rig_ballot(9, 1);
@@ -329,12 +324,8 @@ static void log_time_goes_on_where_the_log_ended_and_never_falls(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    paxos_rig_make(&rig);
-    struct paxos_ballot first = paxos_rig_ballot(1, 1);
-    paxos_rig_follow(&rig, first, 2); // their times are 1 and 2
-    struct paxos_message message = paxos_rig_accept(&rig, first, 1, 0);
-    message.accept.decided = 2;
-    paxos_rig_receive(&rig, &message);
+    struct paxos_ballot first = paxos_rig_make_follower(&rig, 2); // of times 1 and 2
+    paxos_rig_decide(&rig, first, 2);
     paxos_rig_lead(&rig);
     assert_int_equal(rig.view.role, PAXOS_LEADER);
     (void)paxos_rig_propose(&rig);

@@ -38,10 +38,8 @@ static struct paxos_message entries_under(struct paxos_rig *rig,
                                           uint32_t count,
                                           uint64_t value)
 {
-    struct paxos_message message = paxos_rig_message(PAXOS_ENTRIES, LEADER, rig);
+    struct paxos_message message = paxos_rig_entries(rig, LEADER, from, count, 1);
     message.ballot = ballot;
-    message.log.from = from;
-    message.log.from_chain = paxos_rig_chain(from, 1);
     paxos_rig_fill(rig, &message, from, count, value);
     return message;
 }
@@ -287,12 +285,8 @@ static void sync_of_an_older_stream_is_ignored(void **state)
 /* A follower with two decided entries of ballot 1.1 that has promised 2.2, seat 2's. */
 static void decide_two_then_promise(struct paxos_rig *rig)
 {
-    struct paxos_ballot first = paxos_rig_ballot(1, LEADER);
-    paxos_rig_make(rig);
-    paxos_rig_follow(rig, first, 2);
-    struct paxos_message decide = paxos_rig_accept(rig, first, 1, 0);
-    decide.accept.decided = 2;
-    paxos_rig_receive(rig, &decide);
+    struct paxos_ballot first = paxos_rig_make_follower(rig, 2);
+    paxos_rig_decide(rig, first, 2);
     assert_int_equal(rig->view.decided, 2);
     paxos_rig_promise(rig, paxos_rig_ballot(2, 2));
 }

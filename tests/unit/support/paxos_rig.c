@@ -130,6 +130,13 @@ struct paxos_ballot paxos_rig_make_follower(struct paxos_rig *rig, cs_slot lengt
     return ballot;
 }
 
+void paxos_rig_make_preparing(struct paxos_rig *rig)
+{
+    paxos_rig_make(rig);
+    paxos_rig_take_over(rig);
+    paxos_rig_persisted(rig);
+}
+
 void paxos_rig_make_leader(struct paxos_rig *rig)
 {
     paxos_rig_make(rig);
@@ -367,6 +374,13 @@ struct paxos_message paxos_rig_accept(struct paxos_rig *rig,
     message.accept.previous_chain = paxos_chain_at(rig->core, rig->view.length);
     paxos_rig_fill(rig, &message, rig->view.length, count, rig->view.length + 1);
     return message;
+}
+
+void paxos_rig_decide(struct paxos_rig *rig, struct paxos_ballot ballot, cs_slot decided)
+{
+    struct paxos_message message = paxos_rig_accept(rig, ballot, 1, 0);
+    message.accept.decided = decided;
+    paxos_rig_receive(rig, &message);
 }
 
 /* ---- a leader's steps ---- */

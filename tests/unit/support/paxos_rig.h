@@ -34,9 +34,13 @@ void paxos_rig_start(struct paxos_rig *rig);
 void paxos_rig_open_gate(struct paxos_rig *rig);
 /* All of the above for seat 0 of three. */
 void paxos_rig_make(struct paxos_rig *rig);
-/* The same, and it has promised a ballot of seat 1, or follows it, or leads: see below. */
+/*
+ * The same, and it has promised ballot 1 of seat 1, or follows it (both return the ballot),
+ * or prepares its own, with its own promise durable, or leads: see below.
+ */
 struct paxos_ballot paxos_rig_make_promised(struct paxos_rig *rig);
 struct paxos_ballot paxos_rig_make_follower(struct paxos_rig *rig, cs_slot length);
+void paxos_rig_make_preparing(struct paxos_rig *rig);
 void paxos_rig_make_leader(struct paxos_rig *rig);
 void paxos_rig_fini(struct paxos_rig *rig);
 
@@ -105,6 +109,8 @@ struct paxos_message paxos_rig_accept(struct paxos_rig *rig,
                                       struct paxos_ballot ballot,
                                       uint64_t sequence,
                                       uint32_t count);
+/* The first Accept after the sync, without entries: slots to `decided` are decided. */
+void paxos_rig_decide(struct paxos_rig *rig, struct paxos_ballot ballot, cs_slot decided);
 
 /* ---- a leader's steps ---- */
 /* Makes the core take over, its own promise not durable yet. */
