@@ -20,7 +20,7 @@ void log_fixture_open(struct log_fixture *fixture)
     }
 }
 
-int log_fixture_set_up(void **state)
+struct log_fixture *log_fixture_new(void)
 {
     struct log_fixture *fixture = calloc(1, sizeof *fixture);
     assert_non_null(fixture);
@@ -35,18 +35,30 @@ int log_fixture_set_up(void **state)
         .fresh_incarnation = {.high = 11, .low = 12},
     };
     fixture->twin = twin_new();
-    *state = fixture;
+    return fixture;
+}
+
+void log_fixture_destroy(struct log_fixture **fixture)
+{
+    struct log_fixture *old = *fixture;
+    wal_close(&old->wal);
+    twin_destroy(&old->twin);
+    sim_disk_destroy(&old->disk);
+    buffer_fini(&old->records);
+    free(old);
+    *fixture = NULL;
+}
+
+int log_fixture_set_up(void **state)
+{
+    *state = log_fixture_new();
     return 0;
 }
 
 int log_fixture_tear_down(void **state)
 {
     struct log_fixture *fixture = *state;
-    wal_close(&fixture->wal);
-    twin_destroy(&fixture->twin);
-    sim_disk_destroy(&fixture->disk);
-    buffer_fini(&fixture->records);
-    free(fixture);
+    log_fixture_destroy(&fixture);
     return 0;
 }
 
@@ -81,6 +93,18 @@ void log_fixture_promise(struct log_fixture *fixture)
 {
     twin_promise(fixture->twin, &fixture->records);
     log_fixture_commit(fixture);
+}
+
+struct wal_slice log_fixture_read(struct log_fixture *fixture,
+                                  cs_slot first,
+                                  cs_slot last,
+                                  uint32_t entries_max,
+                                  uint64_t bytes_max)
+{
+    struct wal_slice slice = {0};
+    assert_int_equal(wal_read(fixture->wal, first, last, entries_max, bytes_max, &slice),
+                     WAL_OK);
+    return slice;
 }
 
 void log_fixture_assert_log(struct log_fixture *fixture, uint32_t entries_max)

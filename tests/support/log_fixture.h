@@ -24,7 +24,9 @@ struct log_fixture {
     struct cs_buffer records;
 };
 
-/* *state becomes the fixture. */
+struct log_fixture *log_fixture_new(void);
+void log_fixture_destroy(struct log_fixture **fixture);
+/* The same for cmocka: *state becomes the fixture. */
 int log_fixture_set_up(void **state);
 int log_fixture_tear_down(void **state);
 
@@ -40,6 +42,13 @@ void log_fixture_append(struct log_fixture *fixture,
                         uint32_t count,
                         uint32_t payload_bytes);
 void log_fixture_promise(struct log_fixture *fixture);
+
+/* One read, which must succeed. The caller owns the slice: wal_slice_fini(). */
+struct wal_slice log_fixture_read(struct log_fixture *fixture,
+                                  cs_slot first,
+                                  cs_slot last,
+                                  uint32_t entries_max,
+                                  uint64_t bytes_max);
 
 /* Every slot, read in slices of `entries_max`, is the twin's. */
 void log_fixture_assert_log(struct log_fixture *fixture, uint32_t entries_max);

@@ -362,13 +362,11 @@ static void a_window_that_one_large_block_needed_is_given_back(void **state)
 static enum wal_status
 open_with_failing_write(uint64_t calls, int error, bool *has_failed)
 {
-    void *state = NULL;
-    assert_int_equal(log_fixture_set_up(&state), 0);
-    struct log_fixture *fixture = state;
+    struct log_fixture *fixture = log_fixture_new();
     sim_disk_fail_next(fixture->disk, SIM_DISK_WRITE, calls, error);
     enum wal_status status = log_fixture_try_open(fixture);
     *has_failed = sim_disk_has_failed(fixture->disk);
-    assert_int_equal(log_fixture_tear_down(&state), 0);
+    log_fixture_destroy(&fixture);
     return status;
 }
 

@@ -135,10 +135,8 @@ static bool is_block(const struct log_fixture *fixture, uint64_t page)
  */
 static bool try_forgery(uint64_t page, forge *change, bool is_behind_damage)
 {
-    void *state = NULL;
     uint64_t seed = 0;
-    assert_int_equal(log_fixture_set_up(&state), 0);
-    struct log_fixture *fixture = state;
+    struct log_fixture *fixture = log_fixture_new();
     write_log(fixture, &seed);
     bool goes_on = is_block(fixture, page + 2);
     forge_page(fixture, page, seed, change);
@@ -150,7 +148,7 @@ static bool try_forgery(uint64_t page, forge *change, bool is_behind_damage)
         log_fixture_assert_recovered(fixture);
         assert_true(fixture->recovery.damaged_places > 0);
     }
-    assert_int_equal(log_fixture_tear_down(&state), 0);
+    log_fixture_destroy(&fixture);
     return goes_on;
 }
 
