@@ -380,7 +380,7 @@ tsan: ## unit tests and tests/system/tsan*.sh under TSan
 	@$(MAKE) --no-print-directory tsan-system
 
 # libzmq is not instrumented: the suppressions name it. Tests of what has threads go with it.
-THREADED := handoff wal_thread http_worker peers engine client_calls client_future
+THREADED := handoff wal_thread wal_thread_failures http_worker peers engine client_calls client_future
 tsan-system: ## threaded unit tests and tests/system/tsan*.sh under TSan
 	@$(MAKE) --no-print-directory VARIANT=tsan all $(THREADED:%=build/tsan/tests/unit/test_%)
 	@CONSENS=build/tsan/consens tests/tools/each.sh \

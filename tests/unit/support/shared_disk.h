@@ -1,0 +1,43 @@
+/*
+ * shared_disk.h - a simulated disk behind one lock, for code with threads. A test may hold
+ * it: then no write_through() ends.
+ *
+ * Thread: any. The disk itself may be used only while no other thread runs.
+ */
+#ifndef CONSENS_TESTS_UNIT_SUPPORT_SHARED_DISK_H
+#define CONSENS_TESTS_UNIT_SUPPORT_SHARED_DISK_H
+
+#include "base/bytes.h"
+#include "support/disk.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct shared_disk {
+    struct sim_disk *disk; // borrowed
+    struct files inner;    // of the disk
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_held;
+    _Atomic uint64_t waiting_count; // writes that wait for the hold to end
+};
+
+void shared_disk_init(struct shared_disk *shared, struct sim_disk *disk);
+void shared_disk_fini(struct shared_disk *shared);
+/* Live as long as the shared disk. */
+struct files shared_disk_files(struct shared_disk *shared);
+
+void shared_disk_hold(struct shared_disk *shared, bool is_held);
+
+/* As those of the disk. */
+void shared_disk_fail_next(struct shared_disk *shared,
+                           enum sim_disk_call call,
+                           int error);
+void shared_disk_set_capacity(struct shared_disk *shared, uint64_t bytes);
+bool shared_disk_overwrite(struct shared_disk *shared,
+                           const char *name,
+                           uint64_t offset,
+                           struct cs_view bytes);
+struct sim_disk_counters shared_disk_counters_of(struct shared_disk *shared);
+
+#endif

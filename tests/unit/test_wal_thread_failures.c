@@ -1,0 +1,190 @@
+/*
+ * The log on its thread over a disk that rots, fails or is full: what the engine is told,
+ * and what goes on.
+ */
+#include "unit/support/wal_rig.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void damage_met_by_a_read_is_told_and_commits_go_on(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    wal_rig_append(rig, 1, 2000);
+    wal_rig_receive_durable(rig);
+    const uint8_t rot = 0x5a;
+    assert_true(shared_disk_overwrite(&rig->disk, "log-0000000001", 8192 + 500,
+                                      view_of(&rot, 1)));
+    wal_rig_read(rig, 1, 1, 5, 7);
+    const struct wal_completion *completion = wal_rig_receive_slice(rig, 7);
+    assert_int_equal(completion->status, WAL_OK);
+    assert_int_equal(completion->slice.entry_count, 0);
+    assert_int_equal(completion->slice.fault.first, 1);
+    assert_int_equal(completion->slice.fault.last, 1);
+    wal_slice_fini(&rig->completion.slice);
+    wal_rig_append(rig, 1, 2000);
+    wal_rig_receive_durable(rig);
+}
+
+static void a_read_that_fails_is_told_and_can_be_tried_again(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    wal_rig_append(rig, 1, 2000);
+    wal_rig_receive_durable(rig);
+    shared_disk_fail_next(&rig->disk, SIM_DISK_READ, EIO);
+    wal_rig_read(rig, 1, 1, 5, 7);
+    const struct wal_completion *completion = wal_rig_receive_slice(rig, 7);
+    assert_int_equal(completion->status, WAL_DAMAGED);
+    assert_true(completion->sentence[0] != '\0');
+    wal_rig_read(rig, 1, 1, 5, 8);
+    completion = wal_rig_receive_slice(rig, 8);
+    assert_int_equal(completion->status, WAL_OK);
+    assert_int_equal(completion->slice.entry_count, 1);
+    wal_slice_fini(&rig->completion.slice);
+}
+
+static void a_failed_sync_is_the_last_word(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    wal_rig_append(rig, 1, 100);
+    wal_rig_receive_durable(rig);
+    cs_slot acknowledged = rig->log->twin->length;
+    shared_disk_fail_next(&rig->disk, SIM_DISK_WRITE, EIO);
+    wal_rig_append(rig, 1, 100);
+    const struct wal_completion *completion =
+        wal_rig_receive_kind(rig, WAL_COMPLETION_FAILED);
+    assert_int_equal(completion->status, WAL_FAILED);
+    assert_true(completion->sentence[0] != '\0');
+    wal_rig_append(rig, 1, 100);
+    wal_rig_read(rig, 1, 1, 1, 9);
+    // The read is answered, and nothing was made durable before it.
+    assert_int_equal(wal_rig_receive_slice(rig, 9)->status, WAL_OK);
+    wal_slice_fini(&rig->completion.slice);
+    wal_thread_stop(&rig->thread);
+    log_fixture_crash(rig->log);
+    // What failed may be on the disk or not; what came after it is not.
+    assert_in_range(rig->log->recovery.core.length, acknowledged, acknowledged + 1);
+}
+
+/* Receives up to a completion of this kind; how far the log is durable by then. */
+static void
+receive_until(struct wal_rig *rig, enum wal_completion_kind kind, uint64_t *durable_token)
+{
+    while (wal_rig_receive(rig)->kind != kind) {
+        if (rig->completion.kind == WAL_COMPLETION_DURABLE) {
+            *durable_token = rig->completion.token;
+        }
+    }
+}
+
+static void a_full_disk_is_told_and_commits_wait_for_room(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    shared_disk_set_capacity(&rig->disk, 0);
+    for (int i = 0; i < 20; i++) {
+        wal_rig_append(rig, 1, 20000);
+    }
+    uint64_t durable = 0;
+    receive_until(rig, WAL_COMPLETION_ROOM, &durable);
+    assert_false(rig->completion.has_room);
+    // More than fits is queued: reads and stopping still work.
+    wal_rig_read(rig, 1, 1, 1, 5);
+    receive_until(rig, WAL_COMPLETION_SLICE, &durable);
+    wal_slice_fini(&rig->completion.slice);
+    assert_true(durable < rig->log->twin->token);
+    shared_disk_set_capacity(&rig->disk, LOG_FIXTURE_DISK_BYTES);
+    bool has_room = false;
+    while (durable < rig->log->twin->token) {
+        const struct wal_completion *completion = wal_rig_receive(rig);
+        if (completion->kind == WAL_COMPLETION_DURABLE) {
+            durable = completion->token;
+        } else if (completion->kind == WAL_COMPLETION_ROOM) {
+            has_room = completion->has_room;
+        }
+    }
+    assert_true(has_room);
+    wal_rig_assert_durable(rig);
+}
+
+static void
+stopping_a_thread_that_waits_for_room_drops_what_was_never_durable(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    shared_disk_set_capacity(&rig->disk, 0);
+    for (int i = 0; i < 12; i++) {
+        wal_rig_append(rig, 1, 30000);
+    }
+    uint64_t durable = 0;
+    receive_until(rig, WAL_COMPLETION_ROOM, &durable);
+    assert_false(rig->completion.has_room);
+    wal_thread_stop(&rig->thread);
+    shared_disk_set_capacity(&rig->disk, LOG_FIXTURE_DISK_BYTES);
+    log_fixture_crash(rig->log);
+    assert_true(rig->log->recovery.core.length < rig->log->twin->length);
+    rig->log->twin->length = rig->log->recovery.core.length;
+    log_fixture_assert_log(rig->log, 100);
+}
+
+static void a_helper_that_fails_ends_the_log(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    shared_disk_fail_next(&rig->disk, SIM_DISK_OPEN, EIO);
+    // The first open after this is of a segment, by the helper or the log thread.
+    for (int i = 0; i < 4; i++) {
+        wal_rig_append(rig, 1, 30000);
+    }
+    const struct wal_completion *completion = wal_rig_receive(rig);
+    while (completion->kind == WAL_COMPLETION_DURABLE) {
+        completion = wal_rig_receive(rig);
+    }
+    assert_int_equal(completion->kind, WAL_COMPLETION_FAILED);
+}
+
+static void a_failed_seal_ends_the_log(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    wal_rig_append(rig, 1, 100);
+    wal_rig_receive_durable(rig);
+    shared_disk_fail_next(&rig->disk, SIM_DISK_WRITE, EIO);
+    (void)wal_rig_receive_kind(rig, WAL_COMPLETION_FAILED);
+}
+
+static void a_failed_sync_of_an_interval_ends_the_log(void **state)
+{
+    struct wal_rig *rig = *state;
+    rig->log->settings.durability = WAL_INTERVAL;
+    wal_rig_start(rig);
+    shared_disk_fail_next(&rig->disk, SIM_DISK_SYNC, EIO);
+    wal_rig_append(rig, 1, 100);
+    (void)wal_rig_receive_kind(rig, WAL_COMPLETION_DURABLE);
+    (void)wal_rig_receive_kind(rig, WAL_COMPLETION_FAILED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name)                                                                       \
+    cmocka_unit_test_setup_teardown(name, wal_rig_set_up, wal_rig_tear_down)
+        TEST(damage_met_by_a_read_is_told_and_commits_go_on),
+        TEST(a_read_that_fails_is_told_and_can_be_tried_again),
+        TEST(a_failed_sync_is_the_last_word),
+        TEST(a_full_disk_is_told_and_commits_wait_for_room),
+        TEST(stopping_a_thread_that_waits_for_room_drops_what_was_never_durable),
+        TEST(a_helper_that_fails_ends_the_log),
+        TEST(a_failed_seal_ends_the_log),
+        TEST(a_failed_sync_of_an_interval_ends_the_log),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
