@@ -1,5 +1,5 @@
 /* The real disk: what files_open_directory() makes, refuses and says. */
-#include "wal/files.h"
+#include "unit/support/files_fixture.h"
 
 #include "base/clock.h"
 
@@ -14,63 +14,16 @@
 
 #include <cmocka.h>
 
-enum { PATH_BYTES = 512, ERROR_BYTES = 512 };
-
-struct fixture {
-    char base[PATH_BYTES];
-    char path[PATH_BYTES + 64];
-    char error[ERROR_BYTES];
-    struct files files;
-    uint8_t *page;
-};
-
-static int set_up(void **state)
+static void open_directory(struct files_fixture *fixture)
 {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    const char *place = getenv("TMPDIR");
-    (void)snprintf(fixture->base, sizeof fixture->base, "%s/consens-files-XXXXXX",
-                   place != NULL ? place : "/tmp");
-    assert_non_null(mkdtemp(fixture->base));
-    (void)snprintf(fixture->path, sizeof fixture->path, "%s/data", fixture->base);
-    fixture->page = aligned_alloc(FILES_ALIGN_BYTES, 2 * FILES_ALIGN_BYTES);
-    assert_non_null(fixture->page);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    static const char *const NAMES[] = {"one", "two", "file"};
-    files_close_directory(&fixture->files);
-    char path[sizeof fixture->path + 16];
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++) {
-        (void)snprintf(path, sizeof path, "%s/%s", fixture->path, NAMES[i]);
-        (void)unlink(path);
-    }
-    (void)rmdir(fixture->path);
-    (void)rmdir(fixture->base);
-    free(fixture->page);
-    free(fixture);
-    return 0;
-}
-
-static int open_at(struct fixture *fixture, struct files *files)
-{
-    return files_open_directory(files, fixture->path, fixture->error, ERROR_BYTES);
-}
-
-static void open_directory(struct fixture *fixture)
-{
-    if (open_at(fixture, &fixture->files) != 0) {
+    if (files_fixture_open(fixture) != 0) {
         fail_msg("%s", fixture->error);
     }
 }
 
 static void new_directory_is_for_its_owner_alone(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     open_directory(fixture);
     struct stat status;
     assert_int_equal(stat(fixture->path, &status), 0);
@@ -86,10 +39,12 @@ static void new_directory_is_for_its_owner_alone(void **state)
 
 static void second_process_is_told_that_the_directory_is_taken(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     open_directory(fixture);
     struct files second;
-    assert_int_equal(open_at(fixture, &second), -EWOULDBLOCK);
+    assert_int_equal(files_open_directory(&second, fixture->path, fixture->error,
+                                          sizeof fixture->error),
+                     -EWOULDBLOCK);
     assert_non_null(strstr(fixture->error, fixture->path));
     assert_non_null(strstr(fixture->error, "another process"));
     files_close_directory(&second); // of what was never opened: nothing happens
@@ -99,36 +54,36 @@ static void second_process_is_told_that_the_directory_is_taken(void **state)
 
 static void only_the_last_component_is_made(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     (void)snprintf(fixture->path, sizeof fixture->path, "%s/no/data", fixture->base);
-    assert_int_equal(open_at(fixture, &fixture->files), -ENOENT);
+    assert_int_equal(files_fixture_open(fixture), -ENOENT);
     assert_non_null(strstr(fixture->error, "above it does not exist"));
 }
 
 static void a_file_in_the_place_of_the_directory_is_refused(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     (void)snprintf(fixture->path, sizeof fixture->path, "%s/data", fixture->base);
     FILE *stream = fopen(fixture->path, "w");
     assert_non_null(stream);
     assert_int_equal(fclose(stream), 0);
-    assert_int_equal(open_at(fixture, &fixture->files), -ENOTDIR);
+    assert_int_equal(files_fixture_open(fixture), -ENOTDIR);
     assert_non_null(strstr(fixture->error, "cannot be opened"));
     assert_int_equal(unlink(fixture->path), 0);
 }
 
 static void an_unwritable_file_system_is_refused(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     // proc takes no new files, whoever asks.
     (void)snprintf(fixture->path, sizeof fixture->path, "/proc/self/consens-data");
-    assert_true(open_at(fixture, &fixture->files) < 0);
+    assert_true(files_fixture_open(fixture) < 0);
     assert_non_null(strstr(fixture->error, "cannot be made"));
 }
 
 static void what_is_written_is_read_back(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     open_directory(fixture);
     const struct files *files = &fixture->files;
     int handle = files->open_file(files->context, "one", true);
@@ -171,7 +126,7 @@ static void count_name(void *context, const char *name)
 
 static void files_are_renamed_listed_and_removed(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     open_directory(fixture);
     const struct files *files = &fixture->files;
     assert_int_equal(files->open_file(files->context, "one", false), -ENOENT);
@@ -194,7 +149,7 @@ static void files_are_renamed_listed_and_removed(void **state)
 
 static void bad_handles_are_errors_not_crashes(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     open_directory(fixture);
     const struct files *files = &fixture->files;
     enum { NO_HANDLE = 1000000 };
@@ -211,7 +166,7 @@ static void bad_handles_are_errors_not_crashes(void **state)
 
 static void memory_file_systems_are_not_called_direct(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     if (access("/dev/shm", W_OK) != 0) {
         skip();
     }
@@ -223,7 +178,7 @@ static void memory_file_systems_are_not_called_direct(void **state)
 
 static void planted_faults_make_each_sync_slow(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     struct fault_switch faults = {0};
     open_directory(fixture);
     struct files *files = &fixture->files;
@@ -244,7 +199,8 @@ static void planted_faults_make_each_sync_slow(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name)                                                                       \
+    cmocka_unit_test_setup_teardown(name, files_fixture_set_up, files_fixture_tear_down)
         TEST(new_directory_is_for_its_owner_alone),
         TEST(second_process_is_told_that_the_directory_is_taken),
         TEST(only_the_last_component_is_made),

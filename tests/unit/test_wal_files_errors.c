@@ -4,7 +4,7 @@
  */
 #undef _FORTIFY_SOURCE // its wrappers would be defined twice
 #define _GNU_SOURCE
-#include "wal/files.h"
+#include "unit/support/files_fixture.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-enum { PATH_BYTES = 512, ERROR_BYTES = 512, NFS_TYPE = 0x6969 };
+enum { NFS_TYPE = 0x6969 };
 
 enum call {
     NO_CALL,
@@ -148,55 +148,21 @@ int fstatfs(int handle, struct statfs *status)
 
 /* ---- the tests --------------------------------------------------------------------- */
 
-struct fixture {
-    char base[PATH_BYTES];
-    char path[PATH_BYTES + 64];
-    char error[ERROR_BYTES];
-    struct files files;
-    uint8_t *page;
-};
-
 static int set_up(void **state)
 {
-    struct fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
     plan.call = NO_CALL;
-    const char *place = getenv("TMPDIR");
-    (void)snprintf(fixture->base, sizeof fixture->base, "%s/consens-errors-XXXXXX",
-                   place != NULL ? place : "/tmp");
-    assert_non_null(mkdtemp(fixture->base));
-    (void)snprintf(fixture->path, sizeof fixture->path, "%s/data", fixture->base);
-    fixture->page = aligned_alloc(FILES_ALIGN_BYTES, 2 * FILES_ALIGN_BYTES);
-    assert_non_null(fixture->page);
-    memset(fixture->page, 'a', 2 * FILES_ALIGN_BYTES);
-    *state = fixture;
-    return 0;
+    return files_fixture_set_up(state);
 }
 
 static int tear_down(void **state)
 {
-    struct fixture *fixture = *state;
     plan.call = NO_CALL;
-    files_close_directory(&fixture->files);
-    char path[sizeof fixture->path + 16];
-    (void)snprintf(path, sizeof path, "%s/one", fixture->path);
-    (void)unlink(path);
-    (void)rmdir(fixture->path);
-    (void)rmdir(fixture->base);
-    free(fixture->page);
-    free(fixture);
-    return 0;
+    return files_fixture_tear_down(state);
 }
 
-static int open_at(struct fixture *fixture)
+static int open_one(struct files_fixture *fixture)
 {
-    return files_open_directory(&fixture->files, fixture->path, fixture->error,
-                                ERROR_BYTES);
-}
-
-static int open_one(struct fixture *fixture)
-{
-    assert_int_equal(open_at(fixture), 0);
+    assert_int_equal(files_fixture_open(fixture), 0);
     int handle = fixture->files.open_file(fixture->files.context, "one", true);
     assert_true(handle >= 0);
     return handle;
@@ -204,7 +170,7 @@ static int open_one(struct fixture *fixture)
 
 static void each_failure_of_opening_is_one_sentence(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     static const struct {
         enum call call;
         int error;
@@ -225,18 +191,18 @@ static void each_failure_of_opening_is_one_sentence(void **state)
     };
     for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++) {
         fail_once(ROWS[i].call, ROWS[i].error);
-        assert_int_equal(open_at(fixture), ROWS[i].result);
+        assert_int_equal(files_fixture_open(fixture), ROWS[i].result);
         assert_int_equal(plan.times, 0);
         assert_non_null(strstr(fixture->error, ROWS[i].words));
         assert_non_null(strstr(fixture->error, fixture->path));
-        assert_int_equal(open_at(fixture), 0); // the lock has been given back
+        assert_int_equal(files_fixture_open(fixture), 0); // the lock has been given back
         files_close_directory(&fixture->files);
     }
 }
 
 static void sentence_that_does_not_fit_is_cut(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     fail_once(LOCK, ENOLCK);
     char words[24];
     assert_int_equal(
@@ -247,14 +213,14 @@ static void sentence_that_does_not_fit_is_cut(void **state)
 
 static void parent_that_cannot_be_read_is_its_owners(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     fail_once(FSYNC, EACCES);
-    assert_int_equal(open_at(fixture), 0);
+    assert_int_equal(files_fixture_open(fixture), 0);
     assert_int_equal(plan.times, 0);
     files_close_directory(&fixture->files);
     fail_once(OPEN, EACCES);
     plan.skips = 1; // the directory itself
-    assert_int_equal(open_at(fixture), 0);
+    assert_int_equal(files_fixture_open(fixture), 0);
     assert_int_equal(plan.times, 0);
 }
 
@@ -267,23 +233,23 @@ static void errors_without_a_name_have_words_too(void **state)
 
 static void full_disk_is_left_to_the_log_to_find(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     static const int ERRORS[] = {ENOSPC, EDQUOT};
     for (size_t i = 0; i < sizeof ERRORS / sizeof ERRORS[0]; i++) {
         fail_once(WRITE, ERRORS[i]);
-        assert_int_equal(open_at(fixture), 0);
+        assert_int_equal(files_fixture_open(fixture), 0);
         assert_int_equal(plan.times, 0);
         files_close_directory(&fixture->files);
     }
     fail_once(WRITE, 0);
     plan.result = 512; // a short write
-    assert_int_equal(open_at(fixture), 0);
+    assert_int_equal(files_fixture_open(fixture), 0);
     assert_int_equal(plan.times, 0);
 }
 
 static void without_direct_io_the_page_cache_is_used(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     fail_once(OPENAT, EINVAL);
     int handle = open_one(fixture);
     assert_false(fixture->files.is_direct(fixture->files.context));
@@ -292,19 +258,19 @@ static void without_direct_io_the_page_cache_is_used(void **state)
 
 static void a_path_may_end_with_slashes(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     (void)snprintf(fixture->path, sizeof fixture->path, "%s/data//", fixture->base);
-    assert_int_equal(open_at(fixture), 0);
+    assert_int_equal(files_fixture_open(fixture), 0);
 }
 
 static void a_name_without_slash_is_in_the_current_directory(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     char *here = getcwd(NULL, 0);
     assert_non_null(here);
     assert_int_equal(chdir(fixture->base), 0);
-    int result =
-        files_open_directory(&fixture->files, "data", fixture->error, ERROR_BYTES);
+    int result = files_open_directory(&fixture->files, "data", fixture->error,
+                                      sizeof fixture->error);
     assert_int_equal(chdir(here), 0);
     free(here);
     assert_int_equal(result, 0);
@@ -312,7 +278,7 @@ static void a_name_without_slash_is_in_the_current_directory(void **state)
 
 static void signals_interrupt_nothing(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     fail_once(LOCK, EINTR);
     int handle = open_one(fixture);
     assert_int_equal(plan.times, 0);
@@ -340,7 +306,7 @@ static void signals_interrupt_nothing(void **state)
 
 static void what_fails_says_why(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     int handle = open_one(fixture);
     const struct files *files = &fixture->files;
     fail_once(FSYNC, EIO);
@@ -357,7 +323,7 @@ static void what_fails_says_why(void **state)
 
 static void read_that_ends_within_a_block_has_met_the_end(void **state)
 {
-    struct fixture *fixture = *state;
+    struct files_fixture *fixture = *state;
     int handle = open_one(fixture);
     const struct files *files = &fixture->files;
     fail_once(READ, 0);
@@ -375,8 +341,8 @@ static void on_name(void *context, const char *name)
 
 static void names_too_long_to_be_ours_are_not_listed(void **state)
 {
-    struct fixture *fixture = *state;
-    assert_int_equal(open_at(fixture), 0);
+    struct files_fixture *fixture = *state;
+    assert_int_equal(files_fixture_open(fixture), 0);
     const struct files *files = &fixture->files;
     char name[FILES_NAME_BYTES + 1];
     memset(name, 'n', FILES_NAME_BYTES);
