@@ -275,7 +275,8 @@ static bool begin_chunk(struct mg_connection *conn)
         if (bytes >= 2 && line[bytes - 2] == '\r' && line[bytes - 1] == '\n') {
             break;
         }
-        if (line[bytes - 1] != '\r' && isxdigit((unsigned char)line[bytes - 1]) == 0) {
+        bool is_return = bytes >= 2 && line[bytes - 1] == '\r' && line[bytes - 2] != '\r';
+        if (!is_return && isxdigit((unsigned char)line[bytes - 1]) == 0) {
             return false;
         }
     }

@@ -251,11 +251,22 @@ static void take_options(int count, char **words)
     free(told.error);
 }
 
-/* All commands but the one that would start a server. */
+/* Whole, if it starts no node and asks none. */
+static bool is_harmless(const char *command)
+{
+    static const char *const others[] = {"server", "dev", "get", "put", "del", "status"};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        if (strcmp(command, others[i]) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void take_command(int count, char **words)
 {
     struct told told;
-    if (count > 1 && strcmp(words[1], "server") == 0) {
+    if (count > 1 && !is_harmless(words[1])) {
         take_options(count - 1, words + 1);
         return;
     }
