@@ -129,7 +129,7 @@ C_FILES := $(sort $(foreach d,src src/* include/* tests/* tests/*/* loadtest loa
 .SUFFIXES:
 .PHONY: FORCE help all programs deps deps-check deps-bench run demo test scenarios scenarios-rewrite \
     sim lincheck mutants mutants-quick monitor-mutants fuzz fuzz-corpus fuzz-mutants fuzz-merge \
-    system chaos models models-full load bench asan asan-system tsan tsan-system cov fmt reformat layers purity tidy \
+    system chaos chaos-liars models models-full load bench asan asan-system tsan tsan-system cov fmt reformat layers purity tidy \
     lint clang-tidy cppcheck check clean install
 
 help: ## this list
@@ -365,6 +365,9 @@ system: all $(MONITOR) ## real processes: kill, cut off, restart
 MINUTES ?= 10
 chaos: all $(CHAOS) $(LINCHECK) ## real processes, every fault, histories checked: MINUTES=10 SEED=1
 	@tests/chaos/chaos.py --minutes $(MINUTES) --seed $(or $(SEED),1)
+
+chaos-liars: all $(CHAOS) $(LINCHECK) ## disks that lie, and a power loss: chaos must find what is lost
+	@tests/chaos/chaos.py --liars
 
 load: bench
 bench: deps-bench all $(LOADTEST) $(RAW) ## measure, beside the raw figures of the same run

@@ -171,6 +171,7 @@ class Node:
         self.process = None
         self.may_end_with = set()  # exit codes that what was done to it explains
         self.control = Control(os.path.join(cluster.directory, f"control-{index}"))
+        self.data = os.path.join(cluster.directory, "data", f"n{index}")
         self.log_path = os.path.join(cluster.directory, f"node-{index}.log")
         self.is_stopped = False  # by SIGSTOP
         self.baseline = None
@@ -300,6 +301,17 @@ class Cluster:
     def judge_alive(self):
         for node in self.nodes:
             node.judge_alive()
+
+    def mend(self):
+        """After a broken promise: everything heals, and all nodes run."""
+        self.heal_network()
+        self.disk.free()
+        for node in self.nodes:
+            node.control.heal_disk()
+            if node.is_stopped and node.is_running():
+                node.resume()
+            if not node.is_running():
+                node.start()
 
     def heal_network(self):
         for node in self.nodes:

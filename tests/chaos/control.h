@@ -17,7 +17,9 @@ struct chaos_control {
     uint32_t delay_us;   // before each sync, and each write that syncs
     int64_t wall_clock_ns; // added to CLOCK_REALTIME
     uint64_t write_count;  // counted here: calls that a fault struck
-    uint64_t unused[4];
+    uint32_t is_lying; // syncs are said to be done and are not: a power loss takes all
+    uint32_t unused;
+    uint64_t unused_more[3];
 };
 
 _Static_assert(sizeof(struct chaos_control) == 64, "as chaos/control.py packs it");

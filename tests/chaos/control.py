@@ -4,7 +4,7 @@ import mmap
 import os
 import struct
 
-FORMAT = "<IIIIqQ32x"  # write errno, sync errno, short, delay us, wall clock ns, count
+FORMAT = "<IIIIqQI28x"  # write errno, sync errno, short, delay us, clock ns, count, lying
 
 
 class Control:
@@ -33,6 +33,10 @@ class Control:
 
     def jump_clock(self, seconds):
         self._set(16, "q", int(seconds * 1e9))
+
+    def lie(self):
+        """Of every sync from now on; only self-tests of the driver do."""
+        self._set(32, "I", 1)
 
     def heal_disk(self):
         for offset in (0, 4, 8, 12):

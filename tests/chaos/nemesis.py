@@ -7,10 +7,15 @@ import glob
 import os
 import random
 import signal
+import sys
 import threading
 import time
 
+import power
 from cluster import Failure
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
+from damage import blocks, flip  # noqa: E402
 
 LIVE_SECONDS = 5.0
 STALL_SECONDS = 0.25  # a thread that sleeps 50 ms and oversleeps this much: no machine for us
@@ -44,6 +49,10 @@ class Nemesis:
         self.say = say
         self.counts = {}
         self.kills = 0
+        self.power_losses = 0
+        self.sectors_lost = 0  # by them
+        self.blocks_spoiled = 0
+        self.slots_repaired = 0
         self.worst_live = 0.0
         self.live_times = []
         self.stalls = Stalls()
@@ -106,9 +115,19 @@ class Nemesis:
         return self.pick(len(self.nodes) // 2 + 1)
 
     def kill(self, nodes):
+        """Half of the times their machines lose power."""
+        loses_power = self.chance.random() < 0.5
         for node in nodes:
             node.end(signal.SIGKILL)
             self.kills += 1
+            if loses_power:
+                self.lose_power(node)
+
+    def lose_power(self, node, share=None):
+        """Of a node that has ended: all that was not synced, nothing, or each with this chance."""
+        share = self.chance.choice((0, 0.5, 1)) if share is None else share
+        self.power_losses += 1
+        self.sectors_lost += power.lose(node.control.path, node.data, share, self.chance)
 
 
 def names(nodes):
@@ -267,6 +286,7 @@ def fail_disk(nemesis, make, may_go_on):
     code = None
     if not node.is_running():
         code = node.reap()
+        nemesis.lose_power(node)  # what could not be synced is not on the disk
     node.control.heal_disk()
     if code is None and struck and not may_go_on:
         raise Failure(f"n{node.index} met {struck} failures of its disk and runs on")
@@ -357,24 +377,27 @@ def clock_jumps(nemesis):
 
 
 def edit_files(nemesis):
-    """Flips bits in a segment of a node that is down; always the same node of a round, so that
-    the others keep a sound copy of everything."""
+    """Flips bits in blocks of a segment of a node that is down; always the same node of a round,
+    so that the others keep a sound copy of everything. Not in the last two, which may be torn."""
     node = nemesis.nodes[nemesis.seed % len(nemesis.nodes)]
     nemesis.kill([node])
-    pattern = os.path.join(nemesis.cluster.directory, "data", f"n{node.index}", "log-*")
-    segment = nemesis.chance.choice(sorted(glob.glob(pattern)))
+    segments = sorted(glob.glob(os.path.join(node.data, "log-*")))
+    segment = nemesis.chance.choice(segments)
     with open(segment, "r+b") as file:
-        for _ in range(nemesis.chance.randint(1, 4)):
-            at = nemesis.chance.randrange(4096, 1 << 20)
-            file.seek(at)
-            old = file.read(1)
-            if old:
-                file.seek(at)
-                file.write(bytes([old[0] ^ (1 << nemesis.chance.randrange(8))]))
+        data = file.read()
+        found = list(blocks(data))[:-2]
+        spoiled = [(at, used) for at, used, first, last in found
+                   if 0 < first <= last and at + used <= len(data)]
+        spoiled = nemesis.chance.sample(spoiled, min(len(spoiled), nemesis.chance.randint(1, 4)))
+        for at, used in spoiled:
+            flip(file, at + nemesis.chance.randrange(used), 1 << nemesis.chance.randrange(8))
         file.flush()
         os.fsync(file.fileno())
     node.start()
-    return f"{names([node])} {os.path.basename(segment)}"
+    nemesis.wait_live()
+    nemesis.blocks_spoiled += len(spoiled)
+    nemesis.slots_repaired += node.status().get("slots_repaired", 0)
+    return f"{names([node])} {os.path.basename(segment)}, {len(spoiled)} blocks"
 
 
 def several_at_once(nemesis):

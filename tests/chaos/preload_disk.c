@@ -6,6 +6,7 @@
 #define _GNU_SOURCE 1
 
 #include "chaos/control.h"
+#include "chaos/preload_cache.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -81,7 +82,7 @@ ssize_t pwritev2(int handle,
     void *symbol = next_of("pwritev2");
     memcpy(&next, &symbol, sizeof next);
     struct chaos_control *control = chaos_control();
-    if (control == NULL || !is_data(handle)) {
+    if (control == NULL || !is_data(handle) || vector_count != 1) {
         return next(handle, vectors, vector_count, offset, flags);
     }
     int error = (int)read_field(&control->write_errno);
@@ -90,15 +91,23 @@ ssize_t pwritev2(int handle,
         errno = error;
         return -1;
     }
+    bool syncs = (flags & (RWF_DSYNC | RWF_SYNC)) != 0;
     struct iovec half = vectors[0];
-    if (read_field(&control->is_short) != 0 && half.iov_len > 4096) {
+    bool is_short = read_field(&control->is_short) != 0 && half.iov_len > 4096;
+    if (is_short) {
         half.iov_len = half.iov_len / 2 / 4096 * 4096; // direct writes are whole blocks
         count(control);
-        return next(handle, &half, 1, offset, flags);
     }
-    bool syncs = (flags & (RWF_DSYNC | RWF_SYNC)) != 0;
-    error = syncs ? sync_fault(control) : 0;
-    ssize_t written = next(handle, vectors, vector_count, offset, flags);
+    error = syncs && !is_short ? sync_fault(control) : 0;
+    bool is_kept =
+        syncs && error == 0 && !is_short && read_field(&control->is_lying) == 0;
+    if (!is_kept) {
+        cache_note_write(handle, &half, offset);
+    }
+    ssize_t written = next(handle, &half, 1, offset, flags);
+    if (written >= 0 && is_kept) {
+        cache_note_range_synced(handle, offset, (size_t)written);
+    }
     if (written >= 0 && error != 0) {
         errno = error;
         return -1;
@@ -117,6 +126,9 @@ static int sync_with(const char *name, int handle)
     if (result == 0 && error != 0) {
         errno = error;
         return -1;
+    }
+    if (result == 0 && control != NULL && read_field(&control->is_lying) == 0) {
+        cache_note_file_synced(handle);
     }
     return result;
 }

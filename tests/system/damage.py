@@ -12,20 +12,24 @@ PAGE = 4096
 
 
 def blocks(data):
-    """(offset, first slot, last slot) of each block; first 0: it writes none. Format: src/wal/block.c."""
+    """(offset, bytes, first slot, last slot) of each block; first 0: it writes none. Format:
+    src/wal/block.c."""
     at = PAGE
-    while at + PAGE <= len(data) and data[at : at + 8] == b"CNSBLOCK":
+    while at + PAGE <= len(data):
+        if data[at : at + 8] != b"CNSBLOCK":  # not written yet, or spoiled there before
+            at += PAGE
+            continue
         body = struct.unpack_from("<I", data, at + 24)[0]
         first, _, length = struct.unpack_from("<QQQ", data, at + 128)
-        yield at, first, length
+        yield at, 208 + body, first, length
         at += -(-(208 + body) // PAGE) * PAGE
 
 
-def flip(file, offset):
+def flip(file, offset, bits=0x10):
     file.seek(offset)
     byte = file.read(1)[0]
     file.seek(offset)
-    file.write(bytes([byte ^ 0x10]))
+    file.write(bytes([byte ^ bits]))
 
 
 def main():
@@ -34,7 +38,7 @@ def main():
         data = file.read(64 * 1024 * 1024)
     found = list(blocks(data))
     if what == "slots":
-        print(max(length for _, _, length in found))
+        print(max(length for _, _, _, length in found))
         return
     first, last = int(sys.argv[3]), int(sys.argv[4])
     with open(path, "r+b") as file:
@@ -42,10 +46,11 @@ def main():
             for page in range(first, first + last):
                 flip(file, page * PAGE + 77)
             return
-        chosen = [at for at, low, high in found[:-2] if low >= first and 0 < low and high <= last]
+        chosen = [at for at, _, low, high in found[:-2] if low >= first and 0 < low and high <= last]
         for at in chosen:
             flip(file, at + 213)
         print(len(chosen))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -78,6 +78,7 @@ step_beside lint plain make --no-print-directory lint
 step system counts "${make[@]}" system
 step asan-system counts "${make[@]}" asan-system
 step chaos counts "${make[@]}" MINUTES=2 SEED="${CHAOS_SEED:-1}" chaos
+step liars counts "${make[@]}" chaos-liars
 step tsan counts "${make[@]}" tsan-system
 wait
 
