@@ -104,23 +104,17 @@ static int open_ready(struct wal *wal, const char *name, struct wal_segment *nex
     }
     next->is_open = true;
     int64_t bytes = files->size_of(files->context, next->handle);
-    uint8_t *page =
-        wal->superblock_file.pages; // a page to borrow: it is packed anew each time
-    int64_t got = bytes < 0 ? bytes
-                            : files->read_at(files->context, next->handle, page,
-                                             SEGMENT_HEADER_BYTES, 0);
-    if (got < 0) {
-        return (int)-got;
+    if (bytes < 0) {
+        return (int)-bytes;
     }
-    // A recycled file carries the header of its last life.
-    struct segment_header header = {0};
-    bool is_recycled = got == SEGMENT_HEADER_BYTES &&
-                       segment_unpack_header(page, &header) == SEGMENT_SOUND;
     next->bytes = (uint64_t)bytes;
-    next->generation = is_recycled && !MUTANT_IS(59) ? header.generation + 1 : 1;
+    // Files are not used a second time yet. One begun before that did not get its name
+    // holds no block: beginning it again makes no other generation of it, which nobody
+    // could know once the header is damaged (damage.c).
+    next->generation = MUTANT_IS(260) ? wal->boot : 1;
     next->offset = SEGMENT_HEADER_BYTES;
     next->seed = block_seed(wal->superblock.incarnation, next->number, next->generation);
-    header = (struct segment_header){
+    const struct segment_header header = {
         .incarnation = wal->superblock.incarnation,
         .cluster_id = wal->state.config.cluster_id,
         .number = next->number,
@@ -136,6 +130,8 @@ static int open_ready(struct wal *wal, const char *name, struct wal_segment *nex
         .token = wal->state.token,
         .cut_count = wal->state.cut_count,
     };
+    // A page to borrow: it is packed anew each time.
+    uint8_t *page = wal->superblock_file.pages;
     segment_pack_header(page, &header);
     int64_t written =
         files->write_through(files->context, next->handle, page, SEGMENT_HEADER_BYTES, 0);
