@@ -518,8 +518,16 @@ struct paxos_core;
 size_t paxos_core_bytes(const struct paxos_settings *settings);
 
 /*
+ * Whether Config is one of these seats, with this incarnation in the own one (G1).
+ * Untrusted: a data directory may be started with another list of nodes than it ran with.
+ */
+bool paxos_config_fits(const struct paxos_settings *settings,
+                       const struct paxos_config *config);
+
+/*
  * Makes a core in `memory` (aligned to 16, paxos_core_bytes() long, owned by the caller
- * for the core's life). `recovered` is read during the call only. Step a TICK next.
+ * for the core's life). `recovered` is read during the call only; its Config fits, or is
+ * none. Step a TICK next.
  */
 struct paxos_core *paxos_init(void *memory,
                               const struct paxos_settings *settings,

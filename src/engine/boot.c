@@ -109,6 +109,50 @@ static void explain_alone(const struct engine *engine, struct boot_error *error)
         (unsigned long long)faults[0].last);
 }
 
+/*
+ * A directory is started with another list of nodes than it ran with. Nothing else would
+ * show it: quorums are counted in the nodes of the list, so a node of three that is named
+ * alone would acknowledge alone. What Config holds is compared: how many they are, and
+ * whose seat this is.
+ */
+static void explain_misplaced(const struct engine *engine, struct boot_error *error)
+{
+    const struct settings *settings = engine->settings;
+    uint32_t member_count = engine->recovery.core.config.member_count;
+    error->exit_code = ENGINE_EXIT_DAMAGED;
+    if (member_count != settings->node_count) {
+        (void)snprintf(
+            error->text, error->text_bytes,
+            "the data directory %s belongs to a cluster of %u, and this start names %u: "
+            "majorities would be counted wrongly and acknowledged writes could be lost, "
+            "so nothing is started. Name the same nodes as before (CLUSTER, or the file "
+            "of --config), or give another data directory; changing the members comes "
+            "with a later release",
+            settings->data_directory, member_count, settings->node_count);
+        return;
+    }
+    (void)snprintf(
+        error->text, error->text_bytes,
+        "the data directory %s is not that of %s, node %u of %u: it was moved, or names "
+        "or addresses have changed, and the order of the nodes with them. Start with the "
+        "same nodes as before and with this node's own data directory",
+        settings->data_directory, settings->nodes[settings->node_index].name,
+        settings->node_index + 1, settings->node_count);
+}
+
+/* A Config that this start does not fit; a directory without one fits any. */
+static bool is_misplaced(const struct engine *engine)
+{
+    const struct paxos_config *config = &engine->recovery.core.config;
+    const struct paxos_settings start = {
+        .seat = engine->settings->node_index,
+        .member_count = engine->settings->node_count,
+        .incarnation = engine->recovery.incarnation,
+    };
+    bool has_config = config->cluster_id.high != 0 || config->cluster_id.low != 0;
+    return has_config && !paxos_config_fits(&start, config);
+}
+
 bool boot_open_log(struct engine *engine, struct boot_error *error)
 {
     const char *path = engine->settings->data_directory;
@@ -127,6 +171,10 @@ bool boot_open_log(struct engine *engine, struct boot_error *error)
         return fail(error, exit_code_of(status), recovery->sentence);
     }
     log_damage(engine);
+    if (is_misplaced(engine)) {
+        explain_misplaced(engine, error);
+        return false;
+    }
     if (recovery->fault_count > 0 && engine->settings->node_count == 1) {
         explain_alone(engine, error);
         return false;

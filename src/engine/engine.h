@@ -16,9 +16,9 @@ struct engine;
 
 /*
  * Opens the data directory, recovers, replays, opens sockets. NULL: *out_exit_code and
- * out_error are set: 2 configuration, 65 damaged or rolled back (EX_DATAERR), 69 port
- * busy (EX_UNAVAILABLE), 73 directory unusable or held by another process
- * (EX_CANTCREAT), 74 failed write (EX_IOERR).
+ * out_error are set: 2 configuration, 65 damaged, rolled back or of another list of nodes
+ * (EX_DATAERR), 69 port busy (EX_UNAVAILABLE), 73 directory unusable or held by another
+ * process (EX_CANTCREAT), 74 failed write (EX_IOERR).
  */
 struct engine *engine_open(void *zmq_context,
                            const struct settings *settings,

@@ -71,6 +71,10 @@ struct paxos_core *paxos_init(void *memory,
                               const struct paxos_recovered *recovered)
 {
     check_settings(settings);
+    // Quorums are counted in settings.member_count seats: with another number than that of
+    // the Config two of them need not meet (I1, I9).
+    CHECK(id_is_none(recovered->config.cluster_id) ||
+          paxos_config_fits(settings, &recovered->config) || MUTANT_IS(282));
     uint8_t *bytes = memory;
     struct paxos_core *core = memory;
     memset(core, 0, sizeof *core);

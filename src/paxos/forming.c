@@ -108,13 +108,15 @@ void forming_resend(struct paxos_core *core)
     }
 }
 
-static bool config_fits(const struct paxos_core *core, const struct paxos_config *config)
+bool paxos_config_fits(const struct paxos_settings *settings,
+                       const struct paxos_config *config)
 {
-    return !id_is_none(config->cluster_id) && config->epoch == 1 &&
-           config->member_count == core->settings.member_count &&
-           id_equal(config->incarnation[core->settings.seat],
-                    core->settings.incarnation) &&
-           config->node[core->settings.seat] == core->settings.seat + 1;
+    uint32_t seat = settings->seat;
+    bool is_as_many = config->member_count == settings->member_count || MUTANT_IS(280);
+    bool is_seat_own = id_equal(config->incarnation[seat], settings->incarnation) &&
+                       config->node[seat] == seat + 1;
+    return !id_is_none(config->cluster_id) && config->epoch == 1 && is_as_many &&
+           (is_seat_own || MUTANT_IS(281));
 }
 
 /* Says that Config is durable here, once it is. */
@@ -131,7 +133,7 @@ static void answer_form(struct paxos_core *core)
 void forming_receive_form(struct paxos_core *core, const struct paxos_message *message)
 {
     if (message->from != 0 || core->is_start_durable ||
-        !config_fits(core, &message->form.config)) {
+        !paxos_config_fits(&core->settings, &message->form.config)) {
         return;
     }
     core->form_nonce = message->form.nonce;

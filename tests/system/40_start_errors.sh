@@ -67,3 +67,12 @@ kill_nine 1
 start 1 JOIN=true
 until_true 20 is_ready 1
 is "JOIN=true with its data catches up" w "$(get 1 k)"
+
+# A list without the others: alone, node 0 would be its own majority and acknowledge by itself.
+kill_nine 0
+try env PORT="${ports[0]}" "$consens" server
+like "a node of three named alone is told so" 'a cluster of 3, and this start names 1' "$out"
+is "another list of nodes: exit code" 65 $rc
+start 0
+until_true 20 is_ready 0
+is "with its list it serves again" w "$(get 0 k)"

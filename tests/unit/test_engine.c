@@ -276,6 +276,49 @@ static void wiped_node_ends_with_65(void **state)
     assert_int_equal(finish(world, 1), 65);
 }
 
+/* Counted in a list of one, the majority of two would be one: it would acknowledge alone. */
+static void node_of_two_does_not_start_alone(void **state)
+{
+    struct world *world = *state;
+    start(world, 0, 2);
+    start(world, 1, 2);
+    assert_int_equal(put(world, 0, "a", "one"), CS_CREATED);
+    assert_int_equal(stop(world, 0), 0);
+    const struct node *node = &world->nodes[0];
+    assert_false(try_start(world, 0, 1));
+    assert_int_equal(node->exit_code, 65);
+    assert_non_null(strstr(node->error, node->settings.data_directory));
+    assert_non_null(strstr(node->error, "a cluster of 2, and this start names 1"));
+    start(world, 0, 2); // with the list it ran with it serves again
+    assert_holds(world, 0, "a", "one");
+}
+
+static void node_alone_does_not_start_as_one_of_two(void **state)
+{
+    struct world *world = *state;
+    start(world, 0, 1);
+    assert_int_equal(put(world, 0, "a", "one"), CS_CREATED);
+    assert_int_equal(stop(world, 0), 0);
+    assert_false(try_start(world, 0, 2));
+    assert_int_equal(world->nodes[0].exit_code, 65);
+    assert_non_null(strstr(world->nodes[0].error, "of 1, and this start names 2"));
+}
+
+static void directory_of_another_seat_is_refused(void **state)
+{
+    struct world *world = *state;
+    start(world, 0, 2);
+    start(world, 1, 2);
+    assert_int_equal(put(world, 0, "a", "one"), CS_CREATED);
+    assert_int_equal(stop(world, 0), 0);
+    struct node *node = &world->nodes[0];
+    node->settings.node_index = 1; // as if its name came second now
+    assert_false(try_start(world, 0, 2));
+    assert_int_equal(node->exit_code, 65);
+    assert_non_null(strstr(node->error, node->settings.data_directory));
+    assert_non_null(strstr(node->error, "is not that of n2, node 2 of 2"));
+}
+
 static void stopping_with_nobody_waiting_is_quick(void **state)
 {
     struct world *world = *state;
@@ -298,6 +341,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_nodes_form_a_cluster_and_answer_alike, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(wiped_node_ends_with_65, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(node_of_two_does_not_start_alone, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(node_alone_does_not_start_as_one_of_two, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(directory_of_another_seat_is_refused, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(stopping_with_nobody_waiting_is_quick, set_up,
                                         tear_down),
     };
