@@ -179,7 +179,7 @@ static void take_elements(struct replica *replica, const struct wire_forward *fo
         struct command_origin origin = {0};
         struct command command = {0};
         CHECK(batch_take(&reader, &origin, &command));
-        if (!replica->has_room && command.operation != COMMAND_DELETE) {
+        if (!replica->has_room && writes_needs_room(&command)) {
             refuse_add(replica, origin.request_id);
             continue;
         }

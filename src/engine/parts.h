@@ -192,6 +192,8 @@ void writes_finish(struct replica *replica,
                    const struct kv_result *result);
 /* Preparing or leading: the ballot is view.promised. */
 bool writes_is_candidate(const struct replica *replica);
+/* What a full disk refuses: all but deletes, and what comes before them. */
+bool writes_needs_room(const struct command *command);
 
 /* ---- forward.c ---- */
 void forward_pending(struct replica *replica);

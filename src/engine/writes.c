@@ -89,6 +89,15 @@ bool writes_is_candidate(const struct replica *replica)
     return role == PAXOS_LEADER || role == PAXOS_PREPARING;
 }
 
+bool writes_needs_room(const struct command *command)
+{
+    // What libconsens deletes it deletes in a session, so the opening passes, too. Both go
+    // to the segments that lie ready when the next cannot be made: an opening is smaller
+    // there than any delete, and the state holds a bounded number of sessions.
+    return command->operation != COMMAND_DELETE &&
+           (command->operation != COMMAND_OPEN_SESSION || MUTANT_IS(283));
+}
+
 static enum cs_status refusal_of(const struct replica *replica,
                                  const struct request *request,
                                  const struct command *command)
@@ -98,7 +107,7 @@ static enum cs_status refusal_of(const struct replica *replica,
     if (replica->is_stopping) {
         return CS_STOPPING;
     }
-    if (!replica->has_room && (command->operation != COMMAND_DELETE || MUTANT_IS(126))) {
+    if (!replica->has_room && (writes_needs_room(command) || MUTANT_IS(126))) {
         return CS_DISK_FULL;
     }
     bool is_refused =

@@ -172,25 +172,62 @@ static void full_disk_refuses_puts_and_lets_deletes_pass(void **state)
     nodes_free(&nodes);
 }
 
-static struct reply delete_in_session(struct nodes *nodes, uint64_t ticket)
+static struct reply
+write_now(struct nodes *nodes, uint32_t seat, const struct command *command)
 {
-    const struct command command = {
-        .operation = COMMAND_DELETE,
-        .key = view_of("gone", 4),
-        .session = 1,
-        .sequence = 1,
-    };
     struct cs_buffer bytes = {0};
-    command_pack(&bytes, &command);
+    command_pack(&bytes, command);
     const struct request request = {
-        .ticket = ticket,
+        .ticket = ++nodes->last_ticket,
         .kind = REQUEST_WRITE,
         .timeout_ms = 5000,
         .command = view_of_buffer(&bytes),
     };
-    nodes_request(nodes, 0, &request);
+    nodes_request(nodes, seat, &request);
     buffer_fini(&bytes);
-    return nodes_await(nodes, ticket, 100)->reply;
+    return nodes_await(nodes, request.ticket, 500)->reply;
+}
+
+static struct reply open_session(struct nodes *nodes, uint32_t seat)
+{
+    const struct command command = {.operation = COMMAND_OPEN_SESSION};
+    return write_now(nodes, seat, &command);
+}
+
+static struct reply
+delete_in_session(struct nodes *nodes, uint32_t seat, uint64_t session, const char *key)
+{
+    const struct command command = {
+        .operation = COMMAND_DELETE,
+        .key = view_of(key, strlen(key)),
+        .session = session,
+        .sequence = 1,
+    };
+    return write_now(nodes, seat, &command);
+}
+
+/* As libconsens deletes: in a session that is opened first. Through the leader, too. */
+static void full_disk_takes_deletes_in_a_session(void **state)
+{
+    (void)state;
+    struct nodes *nodes = nodes_new(3);
+    uint32_t leader = nodes_run_until_led(nodes);
+    const uint32_t seats[] = {leader, (leader + 1) % 3};
+    for (size_t i = 0; i < 2; i++) {
+        (void)nodes_await(nodes, nodes_put(nodes, leader, "k", "v"), 500);
+        for (uint32_t seat = 0; seat < 3; seat++) {
+            replica_on_room(nodes->node[seat].replica,
+                            seat != leader && seat != seats[i]);
+        }
+        struct reply opened = open_session(nodes, seats[i]);
+        assert_int_equal(opened.status, CS_OK);
+        assert_int_equal(delete_in_session(nodes, seats[i], opened.session, "k").status,
+                         CS_DELETED);
+        for (uint32_t seat = 0; seat < 3; seat++) {
+            replica_on_room(nodes->node[seat].replica, true);
+        }
+    }
+    nodes_free(&nodes);
 }
 
 static void retry_has_the_first_revision_also_if_that_was_none(void **state)
@@ -198,24 +235,13 @@ static void retry_has_the_first_revision_also_if_that_was_none(void **state)
     (void)state;
     struct nodes *nodes = nodes_new(1);
     (void)nodes_run_until_led(nodes);
-    const struct command opening = {.operation = COMMAND_OPEN_SESSION};
-    struct cs_buffer bytes = {0};
-    command_pack(&bytes, &opening);
-    const struct request request = {
-        .ticket = 900,
-        .kind = REQUEST_WRITE,
-        .timeout_ms = 5000,
-        .command = view_of_buffer(&bytes),
-    };
-    nodes_request(nodes, 0, &request);
-    buffer_fini(&bytes);
-    assert_int_equal(nodes_await(nodes, 900, 100)->reply.session, 1);
-    struct reply first = delete_in_session(nodes, 901);
+    assert_int_equal(open_session(nodes, 0).session, 1);
+    struct reply first = delete_in_session(nodes, 0, 1, "gone");
     assert_int_equal(first.status, CS_NOT_FOUND);
     assert_int_equal(first.revision, 0);
     uint64_t put = nodes_put(nodes, 0, "k", "v");
     assert_int_equal(nodes_await(nodes, put, 100)->reply.revision, 1);
-    struct reply again = delete_in_session(nodes, 902);
+    struct reply again = delete_in_session(nodes, 0, 1, "gone");
     assert_true(again.is_replay);
     assert_int_equal(again.status, CS_NOT_FOUND);
     assert_int_equal(again.revision, 0);
@@ -532,6 +558,7 @@ int main(void)
         cmocka_unit_test(requests_past_the_bound_are_refused_at_once),
         cmocka_unit_test(malformed_requests_are_refused),
         cmocka_unit_test(full_disk_refuses_puts_and_lets_deletes_pass),
+        cmocka_unit_test(full_disk_takes_deletes_in_a_session),
         cmocka_unit_test(retry_has_the_first_revision_also_if_that_was_none),
         cmocka_unit_test(minimum_revision_is_waited_for),
         cmocka_unit_test(stopping_node_refuses_new_requests_and_drains),
