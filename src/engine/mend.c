@@ -98,10 +98,19 @@ static void ask_next(struct replica *replica, uint32_t skipped)
 void mend_begin(struct replica *replica, const struct wal_fault *fault)
 {
     struct mend *mend = &replica->mend;
+    CHECK(fault->first <= replica->view.decided);
     if (is_under_way(replica)) {
         return; // one run at a time; the other one is met again
     }
     mend->fault = *fault;
+    // What is lost beyond is not decided, and may be replaced any time: others may have
+    // decided it differently. It is in memory, and met again should it come to be decided.
+    cs_slot decided = replica->view.decided;
+    if (fault->last > decided && !MUTANT_IS(284)) {
+        mend->fault.last = decided;
+        mend->fault.after_chain = paxos_chain_at(replica->core, decided);
+        mend->fault.knows_after = true;
+    }
     mend->lacking = 0;
     mend->sweeps = 0;
     trace(replica, PAXOS_TRACE_DAMAGED, replica->settings.core.seat);

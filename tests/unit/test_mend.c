@@ -205,6 +205,94 @@ static void entries_that_do_not_end_in_the_known_chain_are_not_taken(void **stat
     tear_down(&world);
 }
 
+static bool passes_by(void *context, const struct nodes_frame *frame)
+{
+    const uint32_t *isolated = context;
+    return frame->from != *isolated && frame->to != *isolated;
+}
+
+/* A peer's Fetch of decided slots that have left memory: the disk is read. */
+static void make_it_read(struct world *world, uint32_t seat, cs_slot first, cs_slot last)
+{
+    struct paxos_message message = {0};
+    paxos_stamp(replica_core(replica_of(world, (seat + 1) % 3)), PAXOS_FETCH, seat,
+                &message);
+    message.fetch.first = first;
+    message.fetch.last = last;
+    struct cs_buffer bytes = {0};
+    wire_pack_core(&bytes, &message, NULL, NULL);
+    nodes_deliver(world->nodes, seat, view_of_buffer(&bytes));
+    buffer_fini(&bytes);
+}
+
+/* So that memory holds a few slots only, and one read of the disk reaches the last. */
+static void put_large(struct world *world)
+{
+    char value[400] = {0};
+    memset(value, 'v', sizeof value - 1);
+    for (int i = 0; i < 20; i++) {
+        (void)nodes_await(world->nodes,
+                          nodes_put(world->nodes, world->leader, "large", value), 1000);
+    }
+    nodes_run(world->nodes, 500);
+}
+
+static uint32_t run_until_another_leads(struct world *world)
+{
+    for (int i = 0; i < 5000; i++) {
+        nodes_run(world->nodes, 1);
+        for (uint32_t seat = 0; seat < 3; seat++) {
+            struct replica *replica = replica_of(world, seat);
+            if (seat != world->leader && replica != NULL &&
+                replica_view(replica).can_propose) {
+                return seat;
+            }
+        }
+    }
+    fail_msg("no other leader within 5 s");
+    return 0;
+}
+
+/*
+ * A leader that was cut off wrote what was never chosen, and the block of the last decided
+ * slots and of these has rotted: the others have decided something else there.
+ */
+static void of_a_block_with_undecided_slots_only_the_decided_are_mended(void **state)
+{
+    (void)state;
+    for (int knows_after = 0; knows_after < 2; knows_after++) {
+        struct world *world = set_up();
+        struct nodes *nodes = world->nodes;
+        uint32_t old = world->leader;
+        start_damaged(world);
+        put_large(world);
+        nodes->filter = passes_by;
+        nodes->context = &old;
+        for (int i = 0; i < 3; i++) {
+            (void)nodes_put(nodes, old, "never", "chosen");
+            nodes_run(nodes, 1);
+        }
+        struct paxos_view view = replica_view(replica_of(world, old));
+        assert_true(view.durable >= view.decided + 2);
+        lose(world, old, view.decided - 1, view.durable);
+        nodes->node[old].lost.knows_after = knows_after != 0;
+        uint32_t leader = run_until_another_leads(world);
+        (void)nodes_await(nodes, nodes_put(nodes, leader, "k1", "w"), 1000);
+        make_it_read(world, old, view.base, view.decided);
+        nodes_run(nodes, 10);
+        assert_int_equal(replica_view(replica_of(world, old)).decided, view.decided);
+        // Its question is answered before it hears of the new leader.
+        nodes->filter = NULL;
+        nodes_run(nodes, 3000);
+        assert_int_equal(replica_halt(replica_of(world, old)), PAXOS_HALT_NONE);
+        assert_int_equal(replica_stats_of(replica_of(world, old)).slots_repaired, 2);
+        assert_int_equal(nodes->node[old].lost.first, 0);
+        assert_int_equal(replica_applied(replica_of(world, old)),
+                         replica_applied(replica_of(world, leader)));
+        tear_down(&world);
+    }
+}
+
 static void slots_that_nobody_has_end_the_node_that_needs_them(void **state)
 {
     (void)state;
@@ -275,6 +363,7 @@ int main(void)
         cmocka_unit_test(who_had_no_copy_is_asked_again_while_another_is_silent),
         cmocka_unit_test(what_is_lost_comes_back_from_who_did_not_know_it_decided),
         cmocka_unit_test(entries_that_do_not_end_in_the_known_chain_are_not_taken),
+        cmocka_unit_test(of_a_block_with_undecided_slots_only_the_decided_are_mended),
         cmocka_unit_test(slots_that_nobody_has_end_the_node_that_needs_them),
         cmocka_unit_test(nothing_is_noted_behind_the_gate),
         cmocka_unit_test(what_peers_have_shown_reaches_the_log_now_and_then),

@@ -59,6 +59,20 @@ static void keep_repaired(struct nodes_node *node, const struct record *record)
     }
 }
 
+/* What is written over is lost no more. */
+static void forget_replaced(struct nodes_node *node, const struct paxos_persist *record)
+{
+    struct wal_fault *lost = &node->lost;
+    if (record->entry_count == 0 || lost->first == 0 || record->first_slot > lost->last) {
+        return;
+    }
+    lost->last = record->first_slot - 1;
+    lost->knows_after = false;
+    if (lost->last < lost->first) {
+        *lost = (struct wal_fault){0};
+    }
+}
+
 /* Keeps what the log would: the core's entries as they are now. */
 static void append_log(void *context, struct cs_view records)
 {
@@ -72,6 +86,7 @@ static void append_log(void *context, struct cs_view records)
         keep_repaired(node, &record);
         return;
     }
+    forget_replaced(node, &record.persist);
     for (cs_slot slot = replica->view.base + 1; slot <= replica->view.length; slot++) {
         CHECK(slot < NODES_SLOTS_MAX);
         struct nodes_entry *kept = &node->log[slot];
