@@ -259,12 +259,18 @@ bool record_unpack(struct cs_view rest, struct record *out_record)
            aligned((size_t)(fixed + sum)) == out_record->bytes;
 }
 
+static bool counts(uint32_t kind)
+{
+    return (kind != PAXOS_PERSIST_CONFIG || MUTANT_IS(128)) &&
+           (kind != PAXOS_PERSIST_NOTE || MUTANT_IS(310));
+}
+
 bool record_any_counts(struct cs_view records)
 {
     struct cs_view rest = records;
     struct record record = {0};
     while (rest.bytes > 0 && record_unpack(rest, &record)) {
-        if (record.persist.kind != PAXOS_PERSIST_CONFIG || MUTANT_IS(128)) {
+        if (counts(record.persist.kind)) {
             return true;
         }
         rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);

@@ -48,9 +48,11 @@ bool record_is_bare(uint32_t kind);
 bool record_is_aside(uint32_t kind);
 
 /*
- * True if one of these records says more than a Config: only a block with such a one is
- * told to peers (G2). Config and START are written behind the gate: counted, a disk that
- * went back to before START would catch up with its peers' memory by taking START again.
+ * True if one of these records says more than a Config or a NOTE: only a block with such
+ * a one is told to peers (G2). Config and START are written behind the gate: counted, a
+ * disk that went back to before START would catch up with its peers' memory by taking
+ * START again. A NOTE holds what peers have shown: counted, it would be news to them,
+ * which they would NOTE, and so on for ever. A disk that has lost one has lost no vote.
  */
 bool record_any_counts(struct cs_view records);
 

@@ -154,6 +154,27 @@ static void a_config_counts_for_no_block(void **state)
     assert_int_equal(fixture->recovery.core.block, block);
 }
 
+static void a_note_counts_for_no_block(void **state)
+{
+    struct log_fixture *fixture = *state;
+    log_fixture_open(fixture);
+    log_fixture_append(fixture, 1, 100);
+    uint64_t block = fixture->wal->block;
+    struct paxos_persist record = {.kind = PAXOS_PERSIST_NOTE};
+    fixture->twin->watermarks[1].block = 77;
+    wal_pack_record(&fixture->records, &record, NULL, NULL, &fixture->twin->config,
+                    fixture->twin->watermarks);
+    struct wal_commit commit = {0};
+    assert_int_equal(wal_commit(fixture->wal, view_of_buffer(&fixture->records), &commit),
+                     WAL_OK);
+    fixture->records.bytes = 0;
+    assert_int_equal(fixture->wal->block, block + 1);
+    assert_int_equal(commit.block, block);
+    log_fixture_crash(fixture);
+    log_fixture_assert_recovered(fixture);
+    assert_int_equal(fixture->recovery.core.block, block);
+}
+
 static void replaced_suffixes_read_as_replaced(void **state)
 {
     struct log_fixture *fixture = *state;
@@ -409,6 +430,7 @@ int main(void)
         TEST(what_was_committed_survives_power_loss),
         TEST(starting_again_and_again_counts_for_no_block),
         TEST(a_config_counts_for_no_block),
+        TEST(a_note_counts_for_no_block),
         TEST(replaced_suffixes_read_as_replaced),
         TEST(a_log_may_be_cut_without_new_entries),
         TEST(slices_keep_to_their_limits),

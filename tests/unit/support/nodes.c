@@ -82,6 +82,8 @@ static void append_log(void *context, struct cs_view records)
     struct record record = {0};
     assert_true(record_unpack(records, &record));
     node->notes += record.persist.kind == PAXOS_PERSIST_NOTE;
+    node->block += record_any_counts(records);
+    node->has_unsynced = true;
     if (record.persist.kind == PAXOS_PERSIST_REPAIR && record.persist.token == 0) {
         keep_repaired(node, &record);
         return;
@@ -227,6 +229,7 @@ void nodes_start(struct nodes *nodes,
         .version = "0.0-test",
     };
     assert_null(node->replica);
+    node->has_unsynced = false;
     node->replica = replica_new(&settings, &ports, recovered);
 }
 
@@ -268,11 +271,11 @@ static void deliver_slice(struct nodes_node *node)
 
 static bool sync_disk(struct nodes_node *node)
 {
-    struct paxos_view view = replica_view(node->replica);
-    if (node->is_disk_held || view.durable_token == view.last_token) {
+    if (node->is_disk_held || !node->has_unsynced) {
         return false;
     }
-    node->block++;
+    node->has_unsynced = false;
+    struct paxos_view view = replica_view(node->replica);
     replica_on_durable(node->replica, view.last_token, node->block, 100,
                        node->nodes->now_ms);
     return true;

@@ -43,7 +43,8 @@ struct nodes_node {
     uint32_t seat;
     struct replica *replica; // NULL: down
     bool is_disk_held;       // nothing becomes durable
-    uint64_t block;
+    uint64_t block;          // of the newest record that peers are told of
+    bool has_unsynced;       // records, with or without a token
     uint32_t log_reads;
     uint64_t read_cookie; // a slice asked for, to be delivered by nodes_run
     cs_slot read_first;
