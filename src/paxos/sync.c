@@ -89,17 +89,36 @@ static bool resumes_staging(const struct paxos_core *core,
            digest_equal(staging->from_chain, sync->from_chain) && !MUTANT_IS(127);
 }
 
+/*
+ * A log with unknown slots: what they held of the decided prefix cannot be compared (A2).
+ * A leader that knows all of that decided holds it; another one was perhaps overtaken
+ * (pitfall 12). The log that comes first must not be shorter either.
+ */
+static bool may_lose_decided(const struct paxos_core *core,
+                             const struct paxos_accept_sync *sync)
+{
+    cs_slot decided = core->faulty.decided;
+    return (sync->sync_length < decided && !MUTANT_IS(247)) ||
+           (sync->decided < decided && !MUTANT_IS(311));
+}
+
 /* a < b: the leader's log is staged beside the own one. */
 static void stage(struct paxos_core *core, const struct paxos_message *message)
 {
-    const struct paxos_accept_sync *sync = &message->accept_sync;
+    struct paxos_accept_sync sync = message->accept_sync;
     struct staging *staging = &core->staging;
-    if (staging->is_active && sync->stream < staging->stream) {
+    const struct faulty *faulty = &core->faulty;
+    if (staging->is_active && sync.stream < staging->stream) {
         return; // an older stream of this ballot
     }
-    if (core->faulty.is_active && sync->sync_length < core->faulty.decided &&
-        !MUTANT_IS(247)) {
-        return; // shorter than what this node knew decided (A2): repair goes on
+    if (faulty->is_active && ballot_equal(core->accepted, message->ballot) &&
+        faulty->length > sync.sync_length && !MUTANT_IS(107)) {
+        // This node has acked more than S_b under this ballot: it must hold all of that.
+        sync.sync_length = faulty->length;
+        sync.sync_chain = faulty->length_chain;
+    }
+    if (faulty->is_active && may_lose_decided(core, &sync)) {
+        return; // repair goes on, and a leader that decides knows more soon
     }
     MARK(A2_STAGED);
     // What a slow link took long to bring is not asked for again.
@@ -108,20 +127,13 @@ static void stage(struct paxos_core *core, const struct paxos_message *message)
         known =
             message->entry_count < staging->count ? message->entry_count : staging->count;
     } else {
-        core_stage_after(core, message->ballot, sync->from, sync->from_chain);
+        core_stage_after(core, message->ballot, sync.from, sync.from_chain);
     }
-    staging->stream = sync->stream;
-    core->stream.id = MUTANT_IS(9) ? sync->stream : core->stream.id;
-    staging->sync_length = sync->sync_length;
-    staging->sync_chain = sync->sync_chain;
-    const struct faulty *faulty = &core->faulty;
-    if (faulty->is_active && ballot_equal(core->accepted, message->ballot) &&
-        faulty->length > sync->sync_length && !MUTANT_IS(107)) {
-        // This node has acked more than S_b under this ballot: it must hold all of that.
-        staging->sync_length = faulty->length;
-        staging->sync_chain = faulty->length_chain;
-    }
-    staging->decided = sync->decided;
+    staging->stream = sync.stream;
+    core->stream.id = MUTANT_IS(9) ? sync.stream : core->stream.id;
+    staging->sync_length = sync.sync_length;
+    staging->sync_chain = sync.sync_chain;
+    staging->decided = sync.decided;
     stage_entries(core, message, known);
 }
 

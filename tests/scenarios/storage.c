@@ -80,6 +80,7 @@ void storage_recover(const struct storage *storage,
         .promised = storage->promised,
         .accepted = storage->accepted,
         .decided = decided,
+        .decided_whole = storage->decided,
         .length = storage->length,
         .block = storage->block,
         .token = storage->token,
@@ -209,7 +210,9 @@ static void apply(struct storage *storage, const struct record *record)
     storage->token = persist->token;
     storage->promised = persist->promised;
     storage->accepted = persist->accepted;
-    storage->decided = persist->decided;
+    // What the log was known to have decided is not forgotten with a lost slot.
+    storage->decided =
+        persist->decided > storage->decided ? persist->decided : storage->decided;
     bool has_superblock = persist->kind == PAXOS_PERSIST_PROMISE ||
                           persist->kind == PAXOS_PERSIST_SYNC ||
                           persist->kind == PAXOS_PERSIST_CONFIG;
@@ -221,6 +224,7 @@ static void apply(struct storage *storage, const struct record *record)
         write_entries(storage, record);
     }
     CHECK(persist->length == storage->length);
+    CHECK(storage->decided <= storage->length);
     CHECK(digests_equal(persist->chain, storage_chain_at(storage, storage->length)));
 }
 

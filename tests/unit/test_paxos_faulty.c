@@ -201,13 +201,44 @@ static void what_was_known_decided_is_so_again_once_it_is_whole(void **state)
     paxos_rig_open_gate(&rig);
     struct paxos_ballot ballot = paxos_rig_ballot(3, 1);
     paxos_rig_promise(&rig, ballot);
-    struct paxos_message sync = paxos_rig_sync(&rig, ballot, 4);
-    paxos_rig_receive(&rig, &sync); // shorter than that
+    struct paxos_message sync = paxos_rig_sync(&rig, ballot, 4); // shorter than that
+    sync.accept_sync.decided = 5;
+    paxos_rig_receive(&rig, &sync);
     assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
     assert_int_equal(rig.view.faulty_first, 4);
     damaged_wait_until_asked(&rig, 1);
     damaged_receive_copy(&rig, 1, 3, 1, 0);
     assert_int_equal(rig.view.length, 6);
+    assert_int_equal(rig.view.decided, 5);
+    paxos_rig_fini(&rig);
+}
+
+/*
+ * Pitfall 12 with a damaged disk: this node knew slots to 5 decided, by Fetch. A leader
+ * that does not was perhaps overtaken; its log is long enough, but need not hold them.
+ */
+static void a_leader_who_knows_less_decided_does_not_replace_it(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_init(&rig, 6, 1u << 4);
+    rig.recovered.decided_whole = 5;
+    paxos_rig_start(&rig);
+    paxos_rig_open_gate(&rig);
+    struct paxos_ballot ballot = paxos_rig_ballot(3, 1);
+    paxos_rig_promise(&rig, ballot);
+    struct paxos_message sync = paxos_rig_sync(&rig, ballot, 8);
+    sync.accept_sync.decided = 4;
+    paxos_rig_receive(&rig, &sync);
+    assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
+    assert_int_equal(rig.view.faulty_first, 4);
+    // One that knows them decided holds them: its decisions are those of all.
+    sync = paxos_rig_sync(&rig, ballot, 8);
+    sync.accept_sync.decided = 5;
+    paxos_rig_receive(&rig, &sync);
+    assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_SYNC);
+    assert_int_equal(rig.view.faulty_first, 0);
+    assert_int_equal(rig.view.length, 8);
     assert_int_equal(rig.view.decided, 5);
     paxos_rig_fini(&rig);
 }
@@ -224,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_leaders_whole_log_replaces_it),
         cmocka_unit_test(under_its_own_ballot_the_log_must_reach_what_it_acked),
         cmocka_unit_test(what_was_known_decided_is_so_again_once_it_is_whole),
+        cmocka_unit_test(a_leader_who_knows_less_decided_does_not_replace_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
