@@ -52,6 +52,7 @@ struct log_read {    // a Fetch being served from disk
     struct paxos_ballot ballot;
     cs_slot first;
     cs_slot last;
+    cs_slot decided; // then: what is read later may hold slots that were replaced since
     bool for_repair; // say so if it is lost here
 };
 

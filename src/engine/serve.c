@@ -81,6 +81,7 @@ static void serve_from_log(struct replica *replica, const struct paxos_serve *se
         .ballot = serve->ballot,
         .first = serve->first,
         .last = last,
+        .decided = replica->view.decided,
         .for_repair = serve->for_repair != 0,
     };
     replica->ports.read_log(replica->ports.context, serve->first, last,
@@ -140,6 +141,8 @@ void serve_slice(struct replica *replica, uint64_t cookie, const struct wal_slic
     CHECK(slice->entries[0].slot == asked.first);
     struct paxos_message message =
         start_message(replica, asked.to, asked.ballot, asked.first);
+    // Slots that were undecided when asked for may have been replaced since (I7).
+    message.log.decided = MUTANT_IS(312) ? message.log.decided : asked.decided;
     message.entry_count = slice->entry_count;
     message.log.from_chain = slice->before_chain;
     effects_send_message(replica, &message, slice->entries, slice->payloads);
