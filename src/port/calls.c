@@ -1,10 +1,14 @@
 #include "port/calls.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 
 enum { KEPT_BYTES_MAX = 4096 }; // of a call's buffer: most answers are short
+
+// Bit 63 of a name is the port's own (PORT_CLIENT).
+#define GENERATION_MASK (MUTANT_IS(290) ? UINT32_MAX : (uint32_t)INT32_MAX)
 
 void calls_init(struct calls *calls)
 {
@@ -68,7 +72,7 @@ void calls_end(struct calls *calls, struct call *call)
         buffer_fini(&call->bytes);
     }
     call->client = NULL;
-    call->generation++;
+    call->generation = (call->generation + 1) & GENERATION_MASK;
     call->free_next = calls->free_first;
     calls->free_first = call;
 }

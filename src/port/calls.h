@@ -25,8 +25,8 @@ struct part { // one request
 };
 
 struct call {
-    uint32_t index; // in the table
-    uint32_t generation;
+    uint32_t index;      // in the table
+    uint32_t generation; // calls that this slot has had, in 31 bits
     struct client *client;
     bool is_batch;
     bool has_delimiter; // REQ's empty frame
@@ -50,7 +50,8 @@ void calls_fini(struct calls *calls);
 struct call *calls_begin(struct calls *calls, struct client *client, uint32_t part_count);
 void calls_end(struct calls *calls, struct call *call);
 
-/* A number for the call as long as it is under way, and back; NULL: it has ended. */
+/* A number of 63 bits for the call as long as it is under way, and back; NULL: it has
+ * ended. */
 uint64_t calls_name(const struct call *call);
 struct call *calls_find(const struct calls *calls, uint64_t name);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "port/calls.h"
 #include "wire/client_message.h"
 
 #include <setjmp.h>
@@ -453,6 +454,27 @@ static void a_client_that_is_gone_loses_its_answer(void **state)
     assert_answer(read_answer(world, other), 2, "ok");
 }
 
+static void a_slot_of_the_table_is_used_any_number_of_times(void **state)
+{
+    (void)state;
+    struct calls calls;
+    struct client client = {0};
+    calls_init(&calls);
+    struct call *call = calls_begin(&calls, &client, 1);
+    assert_non_null(call);
+    call->generation = INT32_MAX - 1;
+    for (int i = 0; i < 4; i++) {
+        uint64_t name = calls_name(call);
+        assert_false(port_is_client(name)); // the port's own bit is free
+        assert_ptr_equal(calls_find(&calls, name), call);
+        calls_end(&calls, call);
+        assert_null(calls_find(&calls, name));
+        assert_ptr_equal(calls_begin(&calls, &client, 1), call);
+        assert_null(calls_find(&calls, name));
+    }
+    calls_fini(&calls);
+}
+
 static void a_busy_address_is_said_in_words(void **state)
 {
     struct world *world = *state;
@@ -482,6 +504,7 @@ int main(void)
         TEST(what_has_not_changed_fits_any_batch),
         TEST(the_answer_to_a_batch_has_a_limit),
         TEST(a_client_that_is_gone_loses_its_answer),
+        cmocka_unit_test(a_slot_of_the_table_is_used_any_number_of_times),
         TEST(a_busy_address_is_said_in_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
