@@ -1,6 +1,7 @@
 #include "config/members.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "config/address.h"
 #include "config/names.h"
 
@@ -240,10 +241,11 @@ static bool check_node(const char *label,
 {
     struct address addresses[LISTENERS] = {0};
     read_listeners(node, addresses);
-    if (!settings->is_insecure &&
-        (!check_loopback(label, "http", &addresses[0], out_error) ||
-         !check_loopback(label, "peer", &addresses[1], out_error))) {
-        return false;
+    for (size_t i = 0; i < LISTENERS && !settings->is_insecure; i++) {
+        if (!check_loopback(label, LISTENER_KINDS[i], &addresses[i], out_error) &&
+            !(i > 1 && MUTANT_IS(291))) {
+            return false;
+        }
     }
     struct address advertised = known_address("tcp://", node->peer_advertise);
     if (settings->node_count > 1 && address_is_any(&advertised)) {

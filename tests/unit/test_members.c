@@ -257,6 +257,20 @@ static void listeners_that_others_reach_need_insecure(void **state)
         "three.cfg:3: node n1: peer listens on 10.0.0.1:13000, which other machines can "
         "reach, and nothing would protect it: keys and tokens come with a later release; "
         "use 127.0.0.1, or set insecure = 1 under cluster if that network is trusted");
+    assert_file_refused(
+        "cluster\n    node\n        n1\n"
+        "            client = \"tcp://0.0.0.0:23000\"\n",
+        NULL,
+        "three.cfg:3: node n1: client listens on 0.0.0.0:23000, which other machines can "
+        "reach, and nothing would protect it: keys and tokens come with a later release; "
+        "use 127.0.0.1, or set insecure = 1 under cluster if that network is trusted");
+    assert_file_refused(
+        "cluster\n    node\n        n1\n"
+        "            events = \"tcp://0.0.0.0:33000\"\n",
+        NULL,
+        "three.cfg:3: node n1: events listens on 0.0.0.0:33000, which other machines can "
+        "reach, and nothing would protect it: keys and tokens come with a later release; "
+        "use 127.0.0.1, or set insecure = 1 under cluster if that network is trusted");
     const struct settings_source source = {.file = "open.cfg"};
     scratch_write("open.cfg", "cluster\n    insecure = 1\n    node\n        n1\n"
                               "            http = \"0.0.0.0:3000\"\n");
