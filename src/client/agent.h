@@ -24,7 +24,7 @@ struct agent {
     uint32_t free_slots[AGENT_SLOTS];
     uint32_t free_count;
     struct future_queue active; // by call.links
-    uint64_t call_count;        // ever
+    uint64_t last_number;       // of a call
     struct session session;
     bool wants_session;             // a write waits for one to be opened
     struct consens_future *opener;  // the call that opens it; NULL: none

@@ -31,6 +31,7 @@ enum {
     AGAIN_DOUBLINGS_MAX = 4,
     SLOT_BITS = 11,
     TRY_BITS = 16,
+    NUMBER_BITS = 64 - TRY_BITS - SLOT_BITS,
     DETAIL_BYTES = 512,
 };
 
@@ -38,6 +39,8 @@ _Static_assert(AGENT_SLOTS <= 1 << SLOT_BITS, "a slot's number fits");
 
 #define TRY_MASK  (((uint64_t)1 << TRY_BITS) - 1)
 #define SLOT_MASK (((uint64_t)1 << SLOT_BITS) - 1)
+// Numbers begin again at 1 after that many, as only so much of one goes over the wire.
+#define NUMBER_MAX (((uint64_t)1 << NUMBER_BITS) - 1)
 
 static uint64_t wire_id(const struct call *call)
 {
@@ -58,7 +61,10 @@ void calls_take(struct agent *agent, struct consens_future *future)
     struct call *call = &future->call;
     CHECK(agent->free_count > 0);
     call->slot = agent->free_slots[--agent->free_count];
-    call->number = ++agent->call_count;
+    if (agent->last_number == NUMBER_MAX && !MUTANT_IS(296)) {
+        agent->last_number = 0;
+    }
+    call->number = ++agent->last_number;
     call->state = CALL_WAITING;
     agent->slots[call->slot] = future;
     TAILQ_INSERT_TAIL(&agent->active, future, call.links);

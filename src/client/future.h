@@ -45,7 +45,7 @@ struct call { // the I/O thread's
     TAILQ_ENTRY(consens_future) links;
     enum call_state state;
     uint64_t due_ms;
-    uint64_t number; // never given out before
+    uint64_t number; // none of the last 2^37 calls had it
     uint32_t slot;
     uint32_t try_count;
     uint32_t link;          // that it was sent over last

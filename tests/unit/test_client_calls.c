@@ -2,7 +2,7 @@
  * What a client does with a request until its deadline: fail-over, sessions, and what it may
  * say when answers are late, lost, doubled or no answers at all. The nodes are the test's.
  */
-#include "client/future.h"
+#include "client/agent.h"
 
 #include "base/clock.h"
 #include "unit/support/fake_node.h"
@@ -152,6 +152,18 @@ static void answers_may_come_in_any_order(void **state)
         assert_string_equal(answer->endpoint, node->endpoint);
         consens_future_destroy(&futures[i]);
     }
+}
+
+static void an_answer_finds_its_call_however_many_went_before(void **state)
+{
+    struct world *world = *state;
+    world->client->agent->last_number = ((uint64_t)1 << 37) - 3; // nothing runs yet
+    for (int i = 0; i < 4; i++) {
+        consens_future_t *future = send_get(world);
+        take_and_say(&world->nodes[0], CS_NOT_FOUND);
+        assert_ends(future, CONSENS_NOT_FOUND, CONSENS_APPLIED_NO);
+    }
+    assert_int_equal(world->client->agent->last_number, 2);
 }
 
 static void no_more_writes_than_the_window_are_under_way(void **state)
@@ -488,6 +500,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_write_is_numbered_in_a_session_that_was_opened_for_it),
         TEST(answers_may_come_in_any_order),
+        TEST(an_answer_finds_its_call_however_many_went_before),
         TEST(no_more_writes_than_the_window_are_under_way),
         TEST(a_write_whose_node_died_is_sent_again_with_its_number),
         TEST(a_silent_node_is_left_and_its_late_result_counts),
