@@ -1,5 +1,7 @@
 #include "client/outcome.h"
 
+#include "base/mutant.h"
+
 #include <stdlib.h>
 
 // clang-format off
@@ -87,6 +89,11 @@ static struct cs_view view_of_text(const char *text)
     return view_of(text, strlen(text));
 }
 
+static struct cs_view view_of_text_if_any(const char *text)
+{
+    return text != NULL ? view_of_text(text) : view_of(NULL, 0);
+}
+
 struct outcome outcome_from_reply(const struct client_reply *reply, const char *endpoint)
 {
     struct outcome outcome = {
@@ -101,8 +108,7 @@ struct outcome outcome_from_reply(const struct client_reply *reply, const char *
                    .value_bytes = reply->value.bytes,
                    .limit = reply->limit,
                    .actual = reply->actual,
-                   .lag_ms = reply->lag_ms,
-                   .endpoint = endpoint},
+                   .lag_ms = reply->lag_ms},
     };
     struct consens_answer *answer = &outcome.answer;
     struct cs_view detail = reply->detail;
@@ -112,14 +118,16 @@ struct outcome outcome_from_reply(const struct client_reply *reply, const char *
                      : view_of_text("the node answered with a code that this release of "
                                     "libconsens does not know");
     }
+    struct cs_view name = view_of_text_if_any(endpoint);
     size_t room = reply->word.bytes + detail.bytes + reply->leader.bytes +
-                  reply->durability.bytes + reply->value.bytes + 5;
+                  reply->durability.bytes + reply->value.bytes + name.bytes + 6;
     uint8_t *at = buffer_extend(&outcome.bytes, room);
     answer->word = keep(&at, reply->word);
     answer->detail = keep(&at, detail);
     answer->leader = keep_if_any(&at, reply->leader);
     answer->durability = keep_if_any(&at, reply->durability);
     answer->value = reply->has_value ? keep(&at, reply->value) : NULL;
+    answer->endpoint = MUTANT_IS(293) ? endpoint : keep_if_any(&at, name);
     return outcome;
 }
 
@@ -134,11 +142,13 @@ struct outcome outcome_of(enum consens_code code,
                    .word = consens_code_word(code),
                    .is_retryable = code == CONSENS_OVERLOADED ||
                                    code == CONSENS_UNREACHABLE ||
-                                   code == CONSENS_OUTCOME_UNKNOWN,
-                   .endpoint = endpoint},
+                                   code == CONSENS_OUTCOME_UNKNOWN},
     };
-    buffer_append(&outcome.bytes, detail, strlen(detail) + 1);
-    outcome.answer.detail = (const char *)outcome.bytes.data;
+    struct cs_view sentence = view_of_text(detail);
+    struct cs_view name = view_of_text_if_any(endpoint);
+    uint8_t *at = buffer_extend(&outcome.bytes, sentence.bytes + name.bytes + 2);
+    outcome.answer.detail = keep(&at, sentence);
+    outcome.answer.endpoint = MUTANT_IS(294) ? endpoint : keep_if_any(&at, name);
     return outcome;
 }
 

@@ -16,7 +16,7 @@ struct outcome {
     struct cs_buffer bytes;       // texts and value
 };
 
-/* What a node said; `endpoint` is kept by pointer. */
+/* What a node said, copied: an answer may outlive its client. */
 struct outcome outcome_from_reply(const struct client_reply *reply, const char *endpoint);
 /* What the client says of itself; texts are copied. Retryable: OVERLOADED, UNREACHABLE and
  * OUTCOME_UNKNOWN. */

@@ -282,6 +282,7 @@ static void a_client_that_goes_ends_what_is_under_way(void **state)
     assert_int_equal(consens_future_get(write)->applied, CONSENS_APPLIED_UNKNOWN);
     assert_int_equal(consens_future_get(read)->code, CONSENS_CLOSED);
     assert_int_equal(consens_future_get(read)->applied, CONSENS_APPLIED_NO);
+    assert_string_equal(consens_future_get(read)->endpoint, world->node.endpoint);
     consens_future_then(read, note_call, world); // by the caller, who is all there is
     assert_int_equal(atomic_load(&world->called), 2);
     assert_true(pthread_equal(world->caller, pthread_self()));

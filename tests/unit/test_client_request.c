@@ -227,6 +227,28 @@ static void each_code_has_its_word(void **state)
     }
 }
 
+static void an_answer_has_copies_of_what_it_points_to(void **state)
+{
+    (void)state;
+    char name[] = "tcp://a:1";
+    char detail[] = "not now";
+    struct client_reply reply = {.status = CS_OVERLOADED, .detail = view_of(detail, 7)};
+    struct outcome said = outcome_from_reply(&reply, name);
+    struct outcome own =
+        outcome_of(CONSENS_UNREACHABLE, CONSENS_APPLIED_NO, detail, name);
+    struct outcome nobodys = outcome_of(CONSENS_CLOSED, CONSENS_APPLIED_NO, detail, NULL);
+    memset(name, 'x', sizeof name - 1);
+    memset(detail, 'x', sizeof detail - 1);
+    assert_string_equal(said.answer.endpoint, "tcp://a:1");
+    assert_string_equal(said.answer.detail, "not now");
+    assert_string_equal(own.answer.endpoint, "tcp://a:1");
+    assert_string_equal(own.answer.detail, "not now");
+    assert_null(nobodys.answer.endpoint);
+    outcome_fini(&said);
+    outcome_fini(&own);
+    outcome_fini(&nobodys);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +259,7 @@ int main(void)
         cmocka_unit_test(a_name_that_is_not_known_is_left_out_while_others_are),
         cmocka_unit_test(a_session_never_has_more_than_its_window_under_way),
         cmocka_unit_test(each_code_has_its_word),
+        cmocka_unit_test(an_answer_has_copies_of_what_it_points_to),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
