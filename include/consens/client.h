@@ -246,8 +246,8 @@ CONSENS_API const struct consens_answer *consens_future_get(consens_future_t *fu
 
 /*
  * Called once, on the client's I/O thread, after the future is done; also if it is already.
- * One a future: the last one set counts. It must not block: all of the client's answers wait
- * for it. It may send, cancel, and destroy futures, this one too.
+ * One a future: the last one set counts; NULL takes it back. It must not block: all of the
+ * client's answers wait for it. It may send, cancel, and destroy futures, this one too.
  * Of a client that has been destroyed: called at once, by the caller.
  */
 typedef void consens_callback_t(consens_future_t *future, void *context);

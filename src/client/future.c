@@ -2,6 +2,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/mutant.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -67,6 +68,15 @@ static void queue_callback(struct consens_future *future)
         TAILQ_INSERT_TAIL(&future->client->callbacks, future, in_callbacks);
         future->is_queued = true;
         client_wake(future->client);
+    }
+}
+
+/* With the lock held. */
+static void unqueue_callback(struct consens_future *future)
+{
+    if (future->is_queued) {
+        TAILQ_REMOVE(&future->client->callbacks, future, in_callbacks);
+        future->is_queued = false;
     }
 }
 
@@ -177,6 +187,9 @@ void consens_future_then(consens_future_t *future,
     lock(future);
     future->callback = callback;
     future->context = context;
+    if (callback == NULL && !MUTANT_IS(295)) {
+        unqueue_callback(future);
+    }
     bool is_done = atomic_load(&future->is_done);
     bool is_ours = is_done && future->client->is_closed; // nobody else is left
     if (is_done && !is_ours) {
@@ -224,10 +237,7 @@ void consens_future_destroy(consens_future_t **future_slot)
     lock(future);
     future->callback = NULL;
     (void)cancel(future);
-    if (future->is_queued) {
-        TAILQ_REMOVE(&future->client->callbacks, future, in_callbacks);
-        future->is_queued = false;
-    }
+    unqueue_callback(future);
     while (future->is_calling && !is_on_io_thread(future->client)) {
         CHECK(pthread_cond_wait(&future->changed, &future->client->lock) == 0);
     }

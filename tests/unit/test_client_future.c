@@ -8,6 +8,7 @@
 #include "unit/support/fake_node.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct world {
     consens_client_t *client;
     atomic_uint called;
     pthread_t caller; // of the last callback
+    atomic_bool is_released;
 };
 
 static int set_up(void **state)
@@ -122,6 +124,40 @@ static void a_callback_is_called_once_before_or_after(void **state)
     consens_future_then(future, note_call, world);
     wait_for_calls(world, 2);
     assert_false(pthread_equal(world->caller, pthread_self()));
+    consens_future_destroy(&future);
+    assert_int_equal(atomic_load(&world->called), 2);
+}
+
+/* Keeps the I/O thread until the test lets it go. */
+static void hold_thread(consens_future_t *future, void *context)
+{
+    struct world *world = context;
+    note_call(future, context);
+    while (!atomic_load(&world->is_released)) {
+        (void)sched_yield();
+    }
+}
+
+static void a_callback_may_be_taken_back_until_it_is_called(void **state)
+{
+    struct world *world = *state;
+    consens_future_t *holder = send_get(world);
+    consens_future_t *future = send_get(world);
+    take_and_answer(world);
+    take_and_answer(world);
+    assert_true(consens_future_wait(holder, FAKE_PATIENCE_MS));
+    assert_true(consens_future_wait(future, FAKE_PATIENCE_MS));
+    consens_future_then(holder, hold_thread, world);
+    wait_for_calls(world, 1);
+    consens_future_then(future, note_call, world); // waits behind the holder
+    consens_future_then(future, NULL, NULL);
+    atomic_store(&world->is_released, true);
+    consens_future_destroy(&holder);
+    consens_future_t *last = send_get(world); // its callback would come after the other
+    consens_future_then(last, note_call, world);
+    take_and_answer(world);
+    wait_for_calls(world, 2);
+    consens_future_destroy(&last);
     consens_future_destroy(&future);
     assert_int_equal(atomic_load(&world->called), 2);
 }
@@ -355,6 +391,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_future_is_waited_for_and_polled),
         TEST(a_callback_is_called_once_before_or_after),
+        TEST(a_callback_may_be_taken_back_until_it_is_called),
         TEST(a_callback_may_send_and_destroy),
         TEST(cancelling_says_whether_it_had_been_sent),
         TEST(a_future_that_nobody_holds_goes_without_a_trace),
