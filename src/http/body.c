@@ -1,7 +1,8 @@
 /*
  * body.c - civetweb's mg_read waits until all it was asked for is there, and a byte now
- * and then keeps it waiting. So we ask for as much as has come so far, and look at the
- * clock in between. It answers 0 for a stalled body and -1 for a broken chunk.
+ * and then keeps it waiting: it is interrupted at the deadline. We ask for as much as has
+ * come so far, so that memory is taken only for what was sent. mg_read answers 0 for a
+ * stalled body and -1 for a broken chunk.
  */
 #include "http/body.h"
 
@@ -10,6 +11,12 @@
 
 enum { FIRST_PIECE_BYTES = 1024, DRAIN_PIECE_BYTES = 16 * 1024 };
 
+static bool read_in_time(struct mg_connection *conn,
+                         const struct head *head,
+                         const struct body_limits *limits,
+                         struct interrupt *interrupt,
+                         struct cs_buffer *out,
+                         struct refusal *refusal);
 static bool read_sized(struct mg_connection *conn,
                        uint64_t content_bytes,
                        struct cs_buffer *out,
@@ -19,33 +26,33 @@ static bool read_chunked(struct mg_connection *conn,
                          struct cs_buffer *out,
                          struct refusal *refusal);
 static int read_piece(struct mg_connection *conn, size_t bytes, struct cs_buffer *out);
-static bool is_late(uint64_t started_ms, struct refusal *refusal);
 static size_t least(size_t a, size_t b);
 
 bool body_read(struct mg_connection *conn,
                const struct head *head,
-               uint64_t limit_bytes,
+               const struct body_limits *limits,
+               struct interrupt *interrupt,
                struct cs_buffer *out,
                struct refusal *refusal)
 {
-    if (head->content_bytes > limit_bytes && !MUTANT_IS(155)) {
-        refusal->limit = limit_bytes;
+    if (head->content_bytes > limits->bytes && !MUTANT_IS(155)) {
+        refusal->limit = limits->bytes;
         refusal->actual = head->content_bytes;
         return refuse_and_close(refusal, CS_TOO_LARGE,
                                 "the value has %llu bytes, more than the limit of %llu",
                                 (unsigned long long)head->content_bytes,
-                                (unsigned long long)limit_bytes);
+                                (unsigned long long)limits->bytes);
     }
     if (head->expects_continue) {
         static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
         (void)mg_write(conn, go_on, sizeof(go_on) - 1);
     }
-    return head->is_chunked ? read_chunked(conn, limit_bytes, out, refusal)
-                            : read_sized(conn, head->content_bytes, out, refusal);
+    return read_in_time(conn, head, limits, interrupt, out, refusal);
 }
 
 bool body_discard(struct mg_connection *conn,
                   const struct head *head,
+                  struct interrupt *interrupt,
                   uint64_t *out_bytes)
 {
     *out_bytes = 0;
@@ -58,29 +65,57 @@ bool body_discard(struct mg_connection *conn,
     }
     struct cs_buffer ignored = {0};
     struct refusal why = {0};
-    bool is_read = head->is_chunked
-                       ? read_chunked(conn, BODY_DISCARD_BYTES_MAX, &ignored, &why)
-                       : read_sized(conn, head->content_bytes, &ignored, &why);
+    const struct body_limits limits = {.bytes = BODY_DISCARD_BYTES_MAX,
+                                       .deadline_ms = BODY_DEADLINE_MS};
+    bool is_read = read_in_time(conn, head, &limits, interrupt, &ignored, &why);
     *out_bytes = ignored.bytes;
     buffer_fini(&ignored);
     return is_read;
 }
 
-void body_drain(struct mg_connection *conn, const struct head *head)
+void body_drain(struct mg_connection *conn,
+                const struct head *head,
+                struct interrupt *interrupt)
 {
-    if (head->expects_continue) {
+    if (head->expects_continue || !interrupt_start(interrupt, BODY_DRAIN_MS)) {
         return;
     }
     char ignored[DRAIN_PIECE_BYTES];
     uint64_t started_ms = clock_now_ms();
     size_t drained_bytes = 0;
-    while (drained_bytes < BODY_DRAIN_BYTES_MAX) {
+    bool has_more = true;
+    while (has_more) {
         int bytes = mg_read(conn, ignored, sizeof(ignored));
-        if (bytes < (int)sizeof(ignored) || clock_now_ms() - started_ms > BODY_DRAIN_MS) {
-            return;
-        }
-        drained_bytes += (size_t)bytes;
+        drained_bytes += bytes > 0 ? (size_t)bytes : 0;
+        has_more = bytes == (int)sizeof(ignored) &&
+                   drained_bytes < BODY_DRAIN_BYTES_MAX &&
+                   clock_now_ms() - started_ms < BODY_DRAIN_MS;
     }
+    interrupt_stop(interrupt);
+}
+
+static bool read_in_time(struct mg_connection *conn,
+                         const struct head *head,
+                         const struct body_limits *limits,
+                         struct interrupt *interrupt,
+                         struct cs_buffer *out,
+                         struct refusal *refusal)
+{
+    if (!interrupt_start(interrupt, limits->deadline_ms)) {
+        return refuse_and_close(refusal, CS_OVERLOADED,
+                                "there is no timer left to wait for the body with: raise "
+                                "the limit of pending signals (ulimit -i)");
+    }
+    uint64_t started_ms = clock_now_ms();
+    bool is_read = head->is_chunked ? read_chunked(conn, limits->bytes, out, refusal)
+                                    : read_sized(conn, head->content_bytes, out, refusal);
+    bool is_late = clock_now_ms() - started_ms >= limits->deadline_ms;
+    interrupt_stop(interrupt);
+    if (is_read || refusal->status == CS_TOO_LARGE || !is_late) {
+        return is_read;
+    }
+    return refuse_and_close(refusal, CS_MALFORMED, "the body was not there after %llu ms",
+                            (unsigned long long)limits->deadline_ms);
 }
 
 static bool read_sized(struct mg_connection *conn,
@@ -88,7 +123,6 @@ static bool read_sized(struct mg_connection *conn,
                        struct cs_buffer *out,
                        struct refusal *refusal)
 {
-    uint64_t started_ms = clock_now_ms();
     size_t want_bytes = (size_t)content_bytes;
     size_t got_bytes = 0;
     while (got_bytes < want_bytes) {
@@ -102,9 +136,6 @@ static bool read_sized(struct mg_connection *conn,
                                     "the body stopped after %zu of %zu bytes", got_bytes,
                                     want_bytes);
         }
-        if (got_bytes < want_bytes && is_late(started_ms, refusal)) {
-            return false;
-        }
     }
     return true;
 }
@@ -114,7 +145,6 @@ static bool read_chunked(struct mg_connection *conn,
                          struct cs_buffer *out,
                          struct refusal *refusal)
 {
-    uint64_t started_ms = clock_now_ms();
     size_t got_bytes = 0;
     for (;;) {
         // One byte past the limit tells a full value from one that is too large.
@@ -140,9 +170,6 @@ static bool read_chunked(struct mg_connection *conn,
         if ((size_t)bytes < piece_bytes) {
             return true;
         }
-        if (is_late(started_ms, refusal)) {
-            return false;
-        }
     }
 }
 
@@ -154,16 +181,6 @@ static int read_piece(struct mg_connection *conn, size_t bytes, struct cs_buffer
     int got = mg_read(conn, to, bytes);
     out->bytes = before_bytes + (got > 0 ? (size_t)got : 0);
     return got;
-}
-
-static bool is_late(uint64_t started_ms, struct refusal *refusal)
-{
-    if (clock_now_ms() - started_ms <= BODY_DEADLINE_MS) {
-        return false;
-    }
-    (void)refuse_and_close(refusal, CS_MALFORMED, "the body took longer than %d s",
-                           BODY_DEADLINE_MS / 1000);
-    return true;
 }
 
 static size_t least(size_t a, size_t b)

@@ -9,6 +9,7 @@
 #define CONSENS_HTTP_BODY_H
 
 #include "http/head.h"
+#include "http/interrupt.h"
 #include "http/refusal.h"
 
 enum {
@@ -18,19 +19,28 @@ enum {
     BODY_DEADLINE_MS = 30 * 1000, // for the whole body
 };
 
-/* Appends the body to `out`. False: 400 or 413, and the connection must close. */
+struct body_limits {
+    uint64_t bytes;
+    uint64_t deadline_ms; // for the whole body; above 0
+};
+
+/* Appends the body to `out`. False: 400, 413 or 429, and the connection must close. */
 bool body_read(struct mg_connection *conn,
                const struct head *head,
-               uint64_t limit_bytes,
+               const struct body_limits *limits,
+               struct interrupt *interrupt,
                struct cs_buffer *out,
                struct refusal *refusal);
 
 /* Reads a small body to its end. `out_bytes` is its size. False: it is still there. */
 bool body_discard(struct mg_connection *conn,
                   const struct head *head,
+                  struct interrupt *interrupt,
                   uint64_t *out_bytes);
 
 /* After a reply that says `Connection: close`: what the client is still sending. */
-void body_drain(struct mg_connection *conn, const struct head *head);
+void body_drain(struct mg_connection *conn,
+                const struct head *head,
+                struct interrupt *interrupt);
 
 #endif

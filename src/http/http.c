@@ -3,6 +3,8 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "http/body.h"
+#include "http/interrupt.h"
 #include "http/listen.h"
 #include "http/worker.h"
 
@@ -52,6 +54,8 @@ struct http *http_start(void *zmq_context,
     http->shared.zmq_context = zmq_context;
     http->shared.settings = settings;
     http->shared.version = version;
+    atomic_store(&http->shared.body_deadline_ms, BODY_DEADLINE_MS);
+    interrupt_prepare();
     (void)mg_init_library(0);
     http->context = start_civetweb(http, settings, address);
     if (http->context == NULL) {
@@ -84,6 +88,12 @@ void http_stop(struct http **http)
 uint32_t http_port(const struct http *http)
 {
     return http->port;
+}
+
+void http_set_body_deadline(struct http *http, uint64_t deadline_ms)
+{
+    CHECK(deadline_ms > 0);
+    atomic_store(&http->shared.body_deadline_ms, deadline_ms);
 }
 
 static struct mg_context *

@@ -39,4 +39,7 @@ void http_stop(struct http **http);
 /* The port listened on: what port 0 became. */
 uint32_t http_port(const struct http *http);
 
+/* For requests to come; BODY_DEADLINE_MS unless set. Any thread. */
+void http_set_body_deadline(struct http *http, uint64_t deadline_ms);
+
 #endif

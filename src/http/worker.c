@@ -45,6 +45,7 @@ void worker_destroy(struct worker **worker)
         return;
     }
     handoff_client_close(&ending->client);
+    interrupt_fini(&ending->interrupt);
     buffer_fini(&ending->body);
     buffer_fini(&ending->command);
     buffer_fini(&ending->out);
@@ -139,16 +140,19 @@ static bool take_body(struct exchange *exchange)
     struct refusal *refusal = &exchange->refusal;
     if (exchange->route.method == METHOD_PUT) {
         worker->body.bytes = 0;
-        uint64_t limit_bytes = worker->shared->settings->limit_value_bytes;
-        bool is_read = body_read(exchange->conn, &exchange->head, limit_bytes,
-                                 &worker->body, refusal);
+        const struct body_limits limits = {
+            .bytes = worker->shared->settings->limit_value_bytes,
+            .deadline_ms = atomic_load(&worker->shared->body_deadline_ms),
+        };
+        bool is_read = body_read(exchange->conn, &exchange->head, &limits,
+                                 &worker->interrupt, &worker->body, refusal);
         // A client that stopped sending will not go on because we wait once more.
         exchange->has_unread_body = !is_read && refusal->status == CS_TOO_LARGE;
         return is_read;
     }
     uint64_t body_bytes = 0;
     exchange->has_unread_body =
-        !body_discard(exchange->conn, &exchange->head, &body_bytes);
+        !body_discard(exchange->conn, &exchange->head, &worker->interrupt, &body_bytes);
     if (exchange->has_unread_body || body_bytes > 0) {
         refusal->must_close = exchange->has_unread_body;
         return refuse(refusal, CS_MALFORMED, "only a PUT has a body");
@@ -163,7 +167,8 @@ static void settle_unread_body(struct exchange *exchange)
     if (!exchange->has_unread_body || exchange->refusal.must_close) {
         return;
     }
-    exchange->has_unread_body = !body_discard(exchange->conn, &exchange->head, &ignored);
+    exchange->has_unread_body = !body_discard(exchange->conn, &exchange->head,
+                                              &exchange->worker->interrupt, &ignored);
     exchange->refusal.must_close = exchange->has_unread_body;
 }
 
@@ -209,7 +214,7 @@ static void send_answer(struct exchange *exchange)
     // This also keeps civetweb from reading the rest of a body, however long.
     mg_disable_connection_keep_alive(exchange->conn);
     if (is_written && exchange->has_unread_body) {
-        body_drain(exchange->conn, &exchange->head);
+        body_drain(exchange->conn, &exchange->head, &exchange->worker->interrupt);
     }
 }
 

@@ -12,6 +12,7 @@
 #include "handoff/handoff.h"
 #include "http/answer.h"
 #include "http/head.h"
+#include "http/interrupt.h"
 #include "http/options.h"
 #include "http/refusal.h"
 #include "http/route.h"
@@ -28,11 +29,13 @@ struct worker_shared { // by all workers; constant while they run but for the at
     atomic_bool
         is_stopping; // calls to the engine end, connections close with their reply
     atomic_uint serving_count;
+    _Atomic uint64_t body_deadline_ms;
 };
 
 struct worker {
     struct worker_shared *shared;
     struct handoff_client *client; // NULL: there was no socket left; asked for again
+    struct interrupt interrupt;    // of waiting for a body
     const char *head_base;         // where civetweb's buffer begins, as far as seen
     struct cs_buffer body;         // of the request, then of a reply that is not a value
     struct cs_buffer command;

@@ -14,6 +14,7 @@
 #include "fuzz/fake_http.h"
 #include "fuzz/input.h"
 
+#include "http/body.h"
 #include "http/text.h"
 #include "http/worker.h"
 
@@ -288,7 +289,11 @@ static void take_engine(struct input *input)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     struct input input = input_over(data, bytes);
-    struct worker_shared shared = {.settings = &settings, .version = "1-fuzz"};
+    struct worker_shared shared = {
+        .settings = &settings,
+        .version = "1-fuzz",
+        .body_deadline_ms = BODY_DEADLINE_MS,
+    };
     struct mg_connection conn;
     set_up_settings();
     take_engine(&input);

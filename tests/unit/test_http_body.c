@@ -1,18 +1,22 @@
 #include "http/body.h"
 
+#include "base/clock.h"
 #include "unit/support/http_rig.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-enum { SOON_MS = 5000, LIMIT = RIG_LIMIT_VALUE_BYTES };
+enum { SOON_MS = 5000, DRIP_MS = 100, DEADLINE_MS = 400, LIMIT = RIG_LIMIT_VALUE_BYTES };
 
 static struct rig rig;
 static struct response response;
@@ -252,6 +256,69 @@ static void a_body_in_many_pieces_is_whole(void **state)
     expect_goes_on(connection);
 }
 
+/* Sends a byte every DRIP_MS until the server answers or closes; how long that took. */
+static uint64_t drip(int connection, const char *bytes)
+{
+    uint64_t started_ms = clock_now_ms();
+    struct pollfd item = {.fd = connection, .events = POLLIN};
+    size_t at = 0;
+    while (poll(&item, 1, DRIP_MS) == 0) {
+        assert_true(clock_now_ms() - started_ms < SOON_MS);
+        assert_int_equal(send(connection, &bytes[at], 1, MSG_NOSIGNAL), 1);
+        at = bytes[at + 1] == '\0' ? 0 : at + 1;
+    }
+    return clock_now_ms() - started_ms;
+}
+
+static void a_body_that_comes_byte_by_byte_has_a_deadline(void **state)
+{
+    (void)state;
+    static const char *const heads[] = {
+        "PUT /k HTTP/1.1\r\nContent-Length: 100000\r\n\r\n",
+        "PUT /k HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n",
+        "PUT /k HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", // 1-byte chunks
+    };
+    http_set_body_deadline(rig.http, DEADLINE_MS);
+    for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+        int connection = begin_put(heads[i]);
+        assert_in_range(drip(connection, i == 2 ? "1\r\nx\r\n" : "x"), DEADLINE_MS - 10,
+                        SOON_MS);
+        rig_receive(connection, &response, true);
+        assert_int_equal(response.status, 400);
+        assert_string_equal(response_text(&response),
+                            "the body was not there after 400 ms\n");
+        (void)close(connection);
+    }
+    http_set_body_deadline(rig.http, BODY_DEADLINE_MS);
+}
+
+static void what_is_sent_after_a_refusal_is_read_for_a_moment_only(void **state)
+{
+    (void)state;
+    int connection = begin_put("PUT /k HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n");
+    rig_receive(connection, &response, true);
+    assert_int_equal(response.status, 413);
+    assert_in_range(drip(connection, "x"), DRIP_MS, SOON_MS);
+    (void)close(connection);
+}
+
+static void without_a_timer_a_body_is_refused(void **state)
+{
+    (void)state;
+    static struct rig poor; // whose workers have none yet
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    rig_start(&poor);
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &none), 0);
+    rig_ask(&poor, "PUT /k HTTP/1.1\r\nContent-Length: 1\r\n\r\nv", &response);
+    assert_int_equal(setrlimit(RLIMIT_SIGPENDING, &limit), 0);
+    assert_int_equal(response.status, 429);
+    assert_non_null(strstr(response_text(&response), "ulimit -i"));
+    assert_int_equal(rig_seen_count(&poor), 0);
+    rig_stop(&poor);
+}
+
 static void a_body_where_there_can_be_none_is_refused(void **state)
 {
     (void)state;
@@ -307,6 +374,9 @@ int main(void)
         cmocka_unit_test(broken_chunks_are_refused),
         cmocka_unit_test(a_body_that_stops_is_refused),
         cmocka_unit_test(a_body_in_many_pieces_is_whole),
+        cmocka_unit_test(a_body_that_comes_byte_by_byte_has_a_deadline),
+        cmocka_unit_test(what_is_sent_after_a_refusal_is_read_for_a_moment_only),
+        cmocka_unit_test(without_a_timer_a_body_is_refused),
         cmocka_unit_test(a_body_where_there_can_be_none_is_refused),
         cmocka_unit_test(a_large_body_of_a_refused_request_closes_the_connection),
     };
