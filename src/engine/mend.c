@@ -151,6 +151,20 @@ static bool chain_entries(struct replica *replica,
            (chain.high == fault->after_chain.high && chain.low == fault->after_chain.low);
 }
 
+/*
+ * All that is lost, if it hashes to what the log must be: then it is the same, and the peer
+ * need not know it decided. A proposer that waits for a log with lost slots cannot.
+ */
+static uint32_t count_proven(struct replica *replica, const struct paxos_message *message)
+{
+    const struct wal_fault *fault = &replica->mend.fault;
+    uint64_t count = fault->last - message->log.from;
+    bool is_whole = fault->knows_after && message->entry_count >= count;
+    bool is_proven =
+        is_whole && !MUTANT_IS(250) && chain_entries(replica, message, (uint32_t)count);
+    return is_proven ? (uint32_t)count : 0;
+}
+
 static void
 write_anew(struct replica *replica, const struct cs_view *payloads, uint32_t count)
 {
@@ -188,15 +202,18 @@ void mend_receive(struct replica *replica,
         ask_next(replica, mend->lacking);
         return;
     }
-    uint32_t count = count_wanted(replica, message);
     bool is_same = message->log.from_chain.high == fault->before_chain.high &&
                    message->log.from_chain.low == fault->before_chain.low;
+    uint32_t count = is_same ? count_proven(replica, message) : 0;
     if (count == 0) {
-        return; // not known to be decided there yet
-    }
-    if (!is_same || !chain_entries(replica, message, count)) {
-        halt_diverged(replica, message->from);
-        return;
+        count = count_wanted(replica, message);
+        if (count == 0) {
+            return; // not known to be decided there yet
+        }
+        if (!is_same || !chain_entries(replica, message, count)) {
+            halt_diverged(replica, message->from);
+            return;
+        }
     }
     write_anew(replica, payloads, count);
     mend->lacking = 0;

@@ -253,6 +253,41 @@ static uint32_t run_until_another_leads(struct world *world)
     return 0;
 }
 
+static bool passes_entries_not_from(void *context, const struct nodes_frame *frame)
+{
+    static struct wire_frame unpacked;
+    const uint32_t *sender = context;
+    bool is_core = frame->kind == WIRE_CORE;
+    return frame->from != *sender || !is_core ||
+           wire_unpack(view_of_buffer(&frame->bytes), &unpacked) != WIRE_OK ||
+           unpacked.core.type != PAXOS_ENTRIES;
+}
+
+/* A proposer asks for the log that the other one has lost in part, and waits for it. */
+static void what_hashes_right_is_taken_from_who_never_learns_it_decided(void **state)
+{
+    (void)state;
+    struct world *world = set_up();
+    cs_slot last = world->recovered.length;
+    world->recovered.decided = last - 1;
+    for (int i = 0; i < 100; i++) {
+        (void)nodes_await(world->nodes, nodes_put(world->nodes, world->leader, "k", "v"),
+                          1000);
+    }
+    nodes_kill(world->nodes, 3 - world->leader - world->damaged);
+    lose(world, world->leader, last, last);
+    world->nodes->filter = passes_entries_not_from;
+    world->nodes->context = &world->leader;
+    start_damaged(world);
+    struct replica *leader = replica_of(world, world->leader);
+    make_it_read(world, world->leader, last, last);
+    nodes_run(world->nodes, 3000);
+    assert_int_equal(world->nodes->node[world->leader].lost.first, 0);
+    assert_int_equal(replica_stats_of(leader).slots_repaired, 1);
+    assert_true(replica_view(replica_of(world, world->damaged)).decided < last);
+    tear_down(&world);
+}
+
 /*
  * A leader that was cut off wrote what was never chosen, and the block of the last decided
  * slots and of these has rotted: the others have decided something else there.
@@ -383,6 +418,7 @@ int main(void)
         cmocka_unit_test(while_it_waits_it_votes_says_so_and_is_not_ready),
         cmocka_unit_test(who_had_no_copy_is_asked_again_while_another_is_silent),
         cmocka_unit_test(what_is_lost_comes_back_from_who_did_not_know_it_decided),
+        cmocka_unit_test(what_hashes_right_is_taken_from_who_never_learns_it_decided),
         cmocka_unit_test(entries_that_do_not_end_in_the_known_chain_are_not_taken),
         cmocka_unit_test(of_a_block_with_undecided_slots_only_the_decided_are_mended),
         cmocka_unit_test(slots_that_nobody_has_end_the_node_that_needs_them),
