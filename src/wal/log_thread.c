@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mutant.h"
 
 #include <stdio.h>
 #include <zmq.h>
@@ -36,6 +37,28 @@ static void tell_room(struct log_thread *log)
         const struct wal_completion completion = {.kind = WAL_COMPLETION_ROOM,
                                                   .has_room = has_room};
         frame_send_completion(log->engine, &completion);
+    }
+}
+
+static void tell_durable(const struct log_thread *log, uint64_t sync_us)
+{
+    const struct wal_completion completion = {
+        .kind = WAL_COMPLETION_DURABLE,
+        .token = log->durable_token,
+        .block = log->durable_block,
+        .sync_us = sync_us,
+    };
+    frame_send_completion(log->engine, &completion);
+}
+
+/*
+ * A seal or a late sync brings no token. If it was told as slow the engine must hear that
+ * it is over: else the disk counts as stuck until the next record (E5, E6).
+ */
+static void tell_end_of_slow(const struct log_thread *log, uint64_t sync_us)
+{
+    if (sync_us >= WAL_SLOW_US && !MUTANT_IS(313)) {
+        tell_durable(log, sync_us);
     }
 }
 
@@ -109,19 +132,16 @@ static void commit(struct log_thread *log)
     uint64_t sync_us = end_sync(log);
     log->is_waiting = status == WAL_FULL; // until the helper has made a segment
     if (status == WAL_FULL) {
+        tell_end_of_slow(log, sync_us);
         return;
     }
     if (status != WAL_OK) {
         tell_failed(log, wal_error(log->wal));
         return;
     }
-    const struct wal_completion completion = {
-        .kind = WAL_COMPLETION_DURABLE,
-        .token = done.token,
-        .block = done.block,
-        .sync_us = sync_us,
-    };
-    frame_send_completion(log->engine, &completion);
+    log->durable_token = done.token;
+    log->durable_block = done.block;
+    tell_durable(log, sync_us);
     drop_pending(log, records.bytes);
     plan_after_commit(log);
 }
@@ -130,10 +150,12 @@ static void seal(struct log_thread *log)
 {
     begin_sync(log);
     enum wal_status status = wal_seal(log->wal);
-    (void)end_sync(log);
+    uint64_t sync_us = end_sync(log);
     if (status == WAL_FAILED) {
         tell_failed(log, wal_error(log->wal));
+        return;
     }
+    tell_end_of_slow(log, sync_us);
 }
 
 static void sync_written(struct log_thread *log)
@@ -141,10 +163,12 @@ static void sync_written(struct log_thread *log)
     log->sync_at_ms = 0;
     begin_sync(log);
     enum wal_status status = wal_sync(log->wal);
-    (void)end_sync(log);
+    uint64_t sync_us = end_sync(log);
     if (status != WAL_OK) {
         tell_failed(log, wal_error(log->wal));
+        return;
     }
+    tell_end_of_slow(log, sync_us);
 }
 
 /* ---- reads ------------------------------------------------------------------------- */

@@ -26,6 +26,8 @@ struct log_thread {
     _Atomic uint64_t *sync_started_us;             // 0: none is in flight
     struct cs_buffer pending;                      // records not yet committed
     size_t pending_at;                             // they begin here
+    uint64_t durable_token;                        // as last told to the engine
+    uint64_t durable_block;                        // the same
     struct frame_read reads[LOG_THREAD_READS_MAX]; // a ring
     uint32_t read_first;
     uint32_t read_count;

@@ -26,7 +26,7 @@ struct wal_thread;
 enum { WAL_SLOW_US = 100 * 1000, WAL_SEAL_AFTER_MS = 20, WAL_ROOM_RETRY_MS = 1000 };
 
 enum wal_completion_kind {
-    WAL_COMPLETION_DURABLE = 1,
+    WAL_COMPLETION_DURABLE = 1, // or: a slow sync without records has ended
     WAL_COMPLETION_SLICE,
     WAL_COMPLETION_ROOM, // has_room has changed; true at the start
     WAL_COMPLETION_SLOW, // a sync is in flight for 100 ms or more; told again each 100 ms

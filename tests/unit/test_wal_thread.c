@@ -126,6 +126,62 @@ static void an_idle_log_seals_its_last_block(void **state)
     assert_int_equal(rig->log->recovery.core.block, block);
 }
 
+/* A record is durable, and the seal behind it has begun and does not end. */
+static void hold_a_seal(struct wal_rig *rig)
+{
+    uint64_t deadline_ms = wal_rig_deadline_ms();
+    while (atomic_load(&rig->disk.waiting_count) == 0) {
+        shared_disk_hold(&rig->disk, false);
+        wal_rig_append(rig, 1, 100);
+        wal_rig_receive_durable(rig);
+        shared_disk_hold(&rig->disk, true); // perhaps too late: once more
+        for (int i = 0; i < 200 && atomic_load(&rig->disk.waiting_count) == 0; i++) {
+            wal_rig_pause(deadline_ms);
+        }
+    }
+}
+
+/* Without a word of its end the node would count as one whose disk is stuck (E6). */
+static void the_end_of_a_slow_seal_is_told(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    hold_a_seal(rig);
+    uint64_t token = rig->completion.token;
+    uint64_t block = rig->completion.block;
+    const struct wal_completion *completion =
+        wal_rig_receive_kind(rig, WAL_COMPLETION_SLOW);
+    assert_true(completion->sync_us >= WAL_SLOW_US);
+    shared_disk_hold(&rig->disk, false);
+    while (completion->kind == WAL_COMPLETION_SLOW) {
+        completion = wal_rig_receive(rig);
+    }
+    assert_int_equal(completion->kind, WAL_COMPLETION_DURABLE);
+    assert_true(completion->sync_us >= WAL_SLOW_US);
+    assert_int_equal(completion->token, token);
+    assert_int_equal(completion->block, block);
+    wal_rig_assert_durable(rig);
+}
+
+static void the_end_of_a_slow_sync_of_an_interval_is_told(void **state)
+{
+    struct wal_rig *rig = *state;
+    rig->log->settings.durability = WAL_INTERVAL;
+    wal_rig_start(rig);
+    shared_disk_hold_syncs(&rig->disk, true);
+    wal_rig_append(rig, 1, 100);
+    wal_rig_receive_durable(rig); // written
+    (void)wal_rig_receive_kind(rig, WAL_COMPLETION_SLOW);
+    shared_disk_hold_syncs(&rig->disk, false);
+    const struct wal_completion *completion = wal_rig_receive(rig);
+    while (completion->kind == WAL_COMPLETION_SLOW) {
+        completion = wal_rig_receive(rig);
+    }
+    assert_int_equal(completion->kind, WAL_COMPLETION_DURABLE);
+    assert_true(completion->sync_us >= WAL_SLOW_US);
+    wal_rig_assert_durable(rig);
+}
+
 static void with_durability_interval_answers_come_before_the_sync(void **state)
 {
     struct wal_rig *rig = *state;
@@ -173,6 +229,8 @@ int main(void)
         TEST(slices_come_back_with_their_cookies),
         TEST(a_slow_sync_is_told_while_it_is_in_flight),
         TEST(an_idle_log_seals_its_last_block),
+        TEST(the_end_of_a_slow_seal_is_told),
+        TEST(the_end_of_a_slow_sync_of_an_interval_is_told),
         TEST(with_durability_interval_answers_come_before_the_sync),
         TEST(without_sockets_the_wal_stays_with_the_caller),
     };

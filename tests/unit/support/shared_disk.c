@@ -47,15 +47,23 @@ write_at(void *context, int handle, const void *data, size_t bytes, uint64_t off
                                                 bytes, offset));
 }
 
+static void wait_while(struct shared_disk *shared, const bool *is_held)
+{
+    if (!*is_held) {
+        return;
+    }
+    atomic_fetch_add(&shared->waiting_count, 1);
+    while (*is_held) {
+        (void)pthread_cond_wait(&shared->changed, &shared->lock);
+    }
+    atomic_fetch_sub(&shared->waiting_count, 1);
+}
+
 static int64_t
 write_through(void *context, int handle, const void *data, size_t bytes, uint64_t offset)
 {
     struct shared_disk *shared = enter(context);
-    atomic_fetch_add(&shared->waiting_count, 1);
-    while (shared->is_held) {
-        (void)pthread_cond_wait(&shared->changed, &shared->lock);
-    }
-    atomic_fetch_sub(&shared->waiting_count, 1);
+    wait_while(shared, &shared->is_held);
     return leave(shared, shared->inner.write_through(shared->inner.context, handle, data,
                                                      bytes, offset));
 }
@@ -63,6 +71,7 @@ write_through(void *context, int handle, const void *data, size_t bytes, uint64_
 static int sync_file(void *context, int handle)
 {
     struct shared_disk *shared = enter(context);
+    wait_while(shared, &shared->are_syncs_held);
     return (int)leave(shared, shared->inner.sync_file(shared->inner.context, handle));
 }
 
@@ -138,6 +147,14 @@ void shared_disk_hold(struct shared_disk *shared, bool is_held)
 {
     (void)enter(shared);
     shared->is_held = is_held;
+    (void)pthread_cond_broadcast(&shared->changed);
+    (void)leave(shared, 0);
+}
+
+void shared_disk_hold_syncs(struct shared_disk *shared, bool are_held)
+{
+    (void)enter(shared);
+    shared->are_syncs_held = are_held;
     (void)pthread_cond_broadcast(&shared->changed);
     (void)leave(shared, 0);
 }

@@ -18,8 +18,9 @@ struct shared_disk {
     struct files inner;    // of the disk
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool is_held;
-    _Atomic uint64_t waiting_count; // writes that wait for the hold to end
+    bool is_held;                   // blocks that are written through
+    bool are_syncs_held;            // syncs of files
+    _Atomic uint64_t waiting_count; // calls that wait for the hold to end
 };
 
 void shared_disk_init(struct shared_disk *shared, struct sim_disk *disk);
@@ -28,6 +29,7 @@ void shared_disk_fini(struct shared_disk *shared);
 struct files shared_disk_files(struct shared_disk *shared);
 
 void shared_disk_hold(struct shared_disk *shared, bool is_held);
+void shared_disk_hold_syncs(struct shared_disk *shared, bool are_held);
 
 /* As those of the disk. */
 void shared_disk_fail_next(struct shared_disk *shared,
