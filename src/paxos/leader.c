@@ -317,8 +317,10 @@ void leader_receive_accepted(struct paxos_core *core, const struct paxos_message
         return;
     }
     bool is_too_far = accepted->durable > peer->next && !MUTANT_IS(97);
-    if (is_too_far || accepted->read_round > core->reads.round) {
-        return; // claims what was never sent
+    // An ack says a = b, and that the log reaches S_b (A2).
+    bool is_too_short = accepted->durable < core->proposer.sync_length && !MUTANT_IS(314);
+    if (is_too_far || is_too_short || accepted->read_round > core->reads.round) {
+        return; // claims what was never sent, or what cannot be
     }
     if (accepted->durable > peer->acked || !peer->has_acked) {
         peer->acked = accepted->durable > peer->acked ? accepted->durable : peer->acked;

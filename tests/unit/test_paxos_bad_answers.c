@@ -124,6 +124,23 @@ static void ack_of_what_was_never_sent_does_not_count(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* An ack says a = b, and that says that the log reaches S_b (A2). */
+static void ack_below_what_was_inherited_does_not_count(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    (void)paxos_rig_make_follower(&rig, 3);
+    paxos_rig_lead(&rig); // S_b = 3
+    assert_int_equal(rig.core->proposer.sync_length, 3);
+    struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 2);
+    paxos_rig_must_ignore(&rig, &message);
+    assert_int_equal(rig.view.decided, 0);
+    message = paxos_rig_accepted_from(&rig, 1, 3);
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.view.decided, 3);
+    paxos_rig_fini(&rig);
+}
+
 static void promise_that_knows_of_more_decided_ends_a_leader(void **state)
 {
     (void)state;
@@ -281,6 +298,7 @@ int main(void)
         cmocka_unit_test(
             promise_of_more_than_a_leader_ever_had_begins_at_what_is_decided),
         cmocka_unit_test(ack_of_what_was_never_sent_does_not_count),
+        cmocka_unit_test(ack_below_what_was_inherited_does_not_count),
         cmocka_unit_test(promise_that_knows_of_more_decided_ends_a_leader),
         cmocka_unit_test(best_log_that_ends_before_what_is_decided_ends_a_proposer),
         cmocka_unit_test(best_log_without_what_a_peer_calls_decided_ends_a_proposer),
