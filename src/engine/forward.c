@@ -8,7 +8,8 @@
  *     leads under a ballot (E7), so no later life of the leader can take it again;
  *   - within that life it takes only frames newer than the newest seen from (seat, boot);
  *   - it refuses only frames seen for the first time whose ballot is above its promise at
- *     start: an earlier life cannot have led under it, this life has not taken the frame;
+ *     start: an earlier life cannot have led under it, this life has not taken the frame.
+ *     Behind the gate it does not know that promise: its disk may have gone back in time;
  *   - commands still queued when the leadership ends are refused, not proposed later;
  *   - the origin retries only what was refused, in the frame that was refused; all else
  *     keeps waiting for its own apply and is unknown at its deadline.
@@ -115,6 +116,7 @@ void forward_receive(struct replica *replica, const struct wire_forward *forward
         writes_is_candidate(replica) && !replica->is_stopping &&
         (ballot_is(forward->ballot, replica->view.promised) || MUTANT_IS(180)) &&
         !is_sent_back;
+    bool is_promise_known = replica->view.role >= PAXOS_FOLLOWER || MUTANT_IS(315);
     bool is_full = is_refused ||
                    queue->foreign_count + count > settings->requests_waiting_max ||
                    queue->foreign_bytes + bytes > settings->request_bytes_waiting_max;
@@ -122,8 +124,9 @@ void forward_receive(struct replica *replica, const struct wire_forward *forward
         take_elements(replica, forward);
     } else if (is_led) {
         refuse_elements(replica, forward, CS_OVERLOADED);
-    } else if (paxos_ballot_compare(forward->ballot, replica->promised_at_boot) > 0 ||
-               MUTANT_IS(181)) {
+    } else if (is_promise_known &&
+               (paxos_ballot_compare(forward->ballot, replica->promised_at_boot) > 0 ||
+                MUTANT_IS(181))) {
         refuse_elements(replica, forward, CS_NO_LEADER);
     }
 }

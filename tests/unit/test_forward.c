@@ -254,8 +254,21 @@ static void restarted_leader_says_nothing_about_ballots_it_may_have_led(void **s
     // Its earlier life may have proposed this frame: silence, the origin says unknown.
     deliver_forgery(&world, &forgery);
     assert_int_equal(world.tap.refused_count, 0);
+    // Nor can it tell behind the gate: its disk may have gone back in time (G2), and what
+    // it promised then is not what it had promised.
+    assert_int_equal(replica_view(replica_at(&world, world.leader)).role, PAXOS_GATED);
     forgery.sequence++;
-    forgery.ballot.round++; // an earlier life cannot have led under this one
+    forgery.ballot.round += 5;
+    deliver_forgery(&world, &forgery);
+    assert_int_equal(world.tap.refused_count, 0);
+    nodes_run(world.nodes, 500);
+    assert_true(replica_view(replica_at(&world, world.leader)).role >= PAXOS_FOLLOWER);
+    forgery.sequence++;
+    forgery.ballot = view.promised;
+    deliver_forgery(&world, &forgery);
+    assert_int_equal(world.tap.refused_count, 0);
+    forgery.sequence++;
+    forgery.ballot.round += 5; // an earlier life cannot have led under this one
     deliver_forgery(&world, &forgery);
     assert_int_equal(world.tap.refused_count, 1);
     tear_down(&world);
