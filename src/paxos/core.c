@@ -323,6 +323,29 @@ static bool entries_are_sound(const struct paxos_message *message)
 }
 
 /*
+ * One round of 2^32-1, believed, would use the rounds up: there is no ballot above it for
+ * anybody to lead by.
+ */
+static bool is_credible(const struct paxos_core *core, struct paxos_ballot ballot)
+{
+    uint32_t promised = core->promised.round;
+    uint32_t followed = core->election.leader.round;
+    uint64_t known = promised > followed ? promised : followed;
+    return ballot.round <= known + ROUND_LEAP_MAX || MUTANT_IS(316);
+}
+
+static bool ballots_are_sound(const struct paxos_core *core,
+                              const struct paxos_message *message)
+{
+    if (message->type == PAXOS_HEARTBEAT_REPLY) {
+        const struct paxos_heartbeat_reply *reply = &message->heartbeat_reply;
+        return is_credible(core, reply->my_ballot) && is_credible(core, reply->leader) &&
+               is_credible(core, reply->promised);
+    }
+    return message->type != PAXOS_PREPARE || is_credible(core, message->ballot);
+}
+
+/*
  * What any message must satisfy before a handler sees it: bytes from peers are not
  * trusted.
  */
@@ -330,7 +353,7 @@ static bool is_sound(const struct paxos_core *core, const struct paxos_message *
 {
     uint32_t seats = core->settings.member_count;
     if (message->from >= seats || message->to != core->settings.seat ||
-        message->from == core->settings.seat) {
+        message->from == core->settings.seat || !ballots_are_sound(core, message)) {
         return false;
     }
     bool carries_log = message->type == PAXOS_ACCEPT_SYNC ||

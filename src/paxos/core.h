@@ -42,6 +42,8 @@ enum {
 };
 
 #define SLOT_MAX (UINT64_MAX / 4) // slots beyond are refused, so that sums cannot wrap
+// Rounds further above what is known here are refused: elections rise by one (E4).
+#define ROUND_LEAP_MAX (UINT32_MAX / 4)
 
 /*
  * One entry in memory. cumulative_bytes counts payloads from the log's start, for

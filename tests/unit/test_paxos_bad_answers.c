@@ -61,6 +61,30 @@ static void when_rounds_are_used_up_nobody_is_elected(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* One frame must not use the rounds up: there would be no ballot above it for anybody. */
+static void rounds_that_no_election_leads_to_are_not_believed(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    for (int field = 0; field < 3; field++) {
+        struct paxos_message message = reply_of(&rig, 1);
+        struct paxos_heartbeat_reply *reply = &message.heartbeat_reply;
+        struct paxos_ballot *ballot = field == 0   ? &reply->my_ballot
+                                      : field == 1 ? &reply->leader
+                                                   : &reply->promised;
+        *ballot = paxos_rig_ballot(UINT32_MAX, 1);
+        paxos_rig_must_ignore(&rig, &message);
+        assert_false(rig.core->peers[1].has_replied);
+    }
+    struct paxos_message prepare =
+        paxos_rig_prepare(&rig, paxos_rig_ballot(UINT32_MAX, 1));
+    paxos_rig_must_ignore(&rig, &prepare);
+    paxos_rig_take_over(&rig);
+    assert_int_equal(rig.view.promised.round, 1);
+    paxos_rig_fini(&rig);
+}
+
 static void prepare_waits_until_its_own_promise_is_durable(void **state)
 {
     (void)state;
@@ -293,6 +317,7 @@ int main(void)
         cmocka_unit_test(ballot_of_another_epoch_is_not_followed),
         cmocka_unit_test(chain_of_an_empty_log_is_not_compared),
         cmocka_unit_test(when_rounds_are_used_up_nobody_is_elected),
+        cmocka_unit_test(rounds_that_no_election_leads_to_are_not_believed),
         cmocka_unit_test(prepare_waits_until_its_own_promise_is_durable),
         cmocka_unit_test(nack_of_a_smaller_promise_ends_nobody),
         cmocka_unit_test(
