@@ -37,8 +37,10 @@ enum {
     HELLO_OPEN_MS = 1000, // an open node still says Hello, so that twins are heard (G4)
     TWIN_ALIVE_MS = 3000, // a nonce heard within this time is alive (G4)
     COOL_DOWN_MS = 1000,  // E5: after resigning
-    ASK_AGAIN_MS = 50,    // PrepareReq at most this often
-    HASTE_MS = 5,         // buggify: of what is repeated at once
+    VAIN_PAUSE_MS = 5000, // E8: after a handover in vain; twice as long each time
+    VAIN_PAUSE_MAX_MS = 300 * 1000,
+    ASK_AGAIN_MS = 50, // PrepareReq at most this often
+    HASTE_MS = 5,      // buggify: of what is repeated at once
 };
 
 #define SLOT_MAX (UINT64_MAX / 4) // slots beyond are refused, so that sums cannot wrap
@@ -237,8 +239,11 @@ struct election {
     uint32_t heard_before;
     uint64_t leader_heard_ms;
     uint64_t cool_until_ms;
-    bool is_resigning;   // SIGTERM: never compete again
-    cs_slot lag_decided; // decided at the last round end, for the lazy Fetch
+    bool is_resigning;    // SIGTERM: never compete again
+    bool has_handed_over; // to one whose stream has not come yet
+    uint64_t vain_pause_ms;
+    uint64_t vain_until_ms; // no handover for the disk's sake before
+    cs_slot lag_decided;    // decided at the last round end, for the lazy Fetch
     uint32_t lag_rounds;
 };
 
@@ -486,6 +491,8 @@ void leader_send_decide(struct paxos_core *core, uint32_t seat);
 void leader_probe(struct paxos_core *core, uint32_t seat);
 bool leader_can_propose(const struct paxos_core *core, uint32_t payload_bytes);
 void leader_resign(struct paxos_core *core);
+/* Another one leads: a handover is no longer in vain. */
+void leader_note_heir(struct paxos_core *core);
 void leader_receive_handover(struct paxos_core *core,
                              const struct paxos_message *message);
 uint64_t disk_median_us(const struct disk *disk);

@@ -2,10 +2,36 @@
 
 /* Phase 2 from the leader's side (2.8), handing over (E6, E8). */
 
+/*
+ * E8: it came back, or nobody took it. In a star of links only the hub can lead; a hub
+ * that tried again at once would leave the cluster without a leader most of the time.
+ */
+static void note_vain(struct paxos_core *core)
+{
+    struct election *election = &core->election;
+    uint64_t pause_ms = 2 * election->vain_pause_ms;
+    pause_ms = pause_ms > VAIN_PAUSE_MS ? pause_ms : VAIN_PAUSE_MS;
+    pause_ms = pause_ms < VAIN_PAUSE_MAX_MS ? pause_ms : VAIN_PAUSE_MAX_MS;
+    MARK(E8_IN_VAIN);
+    election->has_handed_over = false;
+    election->vain_pause_ms = pause_ms;
+    election->vain_until_ms = core->now_ms + pause_ms;
+}
+
+void leader_note_heir(struct paxos_core *core)
+{
+    core->election.has_handed_over = false;
+    core->election.vain_pause_ms = 0;
+    core->election.vain_until_ms = 0;
+}
+
 void leader_become(struct paxos_core *core)
 {
     struct proposer *proposer = &core->proposer;
     MARK(P7);
+    if (core->election.has_handed_over) {
+        note_vain(core);
+    }
     core->role = PAXOS_LEADER;
     proposer->leading_since_ms = core->now_ms;
     proposer->sync_time_ms = log_time_at(&core->log, proposer->sync_length);
@@ -436,10 +462,11 @@ static void maybe_resign(struct paxos_core *core)
     bool is_forced = BUGGIFY(core->settings.buggify, RESIGN) && core_draw(core, 64) == 0;
     // A full disk refuses writes that another one has room for (4.2).
     bool is_full = core->disk.is_full && !MUTANT_IS(122);
+    bool is_in_vain = core->now_ms < core->election.vain_until_ms && !MUTANT_IS(317);
+    bool is_burdened = (is_full || is_disk_slow(core, heir)) && !is_in_vain;
     MARK_IF(is_stalled, E6_STALLED);
-    MARK_IF(is_disk_slow(core, heir), E6_DISK);
-    if (is_stalled || is_forced || is_full || is_disk_slow(core, heir) ||
-        core->election.is_resigning) {
+    MARK_IF(is_burdened, E6_DISK);
+    if (is_stalled || is_forced || is_burdened || core->election.is_resigning) {
         start_handover(core, heir);
     }
 }
@@ -453,7 +480,7 @@ static void drive_handover(struct paxos_core *core)
         return;
     }
     if (core->now_ms >= proposer->handover_until_ms && !MUTANT_IS(38)) {
-        MARK(E8_IN_VAIN);
+        note_vain(core);
         proposer->handover_target = NO_SEAT;
         return;
     }
@@ -464,6 +491,7 @@ static void drive_handover(struct paxos_core *core)
         message->ballot = proposer->ballot;
         message->handover.target = target;
         proposer->handover_sent_ms = core->now_ms;
+        core->election.has_handed_over = true;
     }
 }
 

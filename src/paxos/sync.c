@@ -26,6 +26,7 @@ enter_stream(struct paxos_core *core, struct paxos_ballot ballot, uint64_t strea
     core->stream.id = stream;
     core->stream.expected = 1;
     core->stream.wants_ack = true;
+    leader_note_heir(core);
     core_trace(core, PAXOS_TRACE_SYNCED, core_seat_of(core, ballot), ballot,
                core->log.length);
 }

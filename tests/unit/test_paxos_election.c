@@ -473,6 +473,26 @@ static void leader_whose_disk_is_full_hands_over_to_one_with_room(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* Else it would lead and not take writes most of the time. */
+static void handover_in_vain_is_not_tried_again_at_once(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make_leader(&rig);
+    struct paxos_message message = paxos_rig_accepted_from(&rig, 1, 0);
+    paxos_rig_receive(&rig, &message);
+    struct paxos_event full = {.type = PAXOS_EVENT_DISK_ROOM, .has_room = 0};
+    paxos_rig_step(&rig, &full);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    assert_true(hands_over(&rig, answers, 200));
+    assert_false(hands_over(&rig, answers, 5500)); // a second of it in vain
+    assert_true(rig.view.can_propose);
+    assert_true(hands_over(&rig, answers, 1000));
+    assert_false(hands_over(&rig, answers, 10500)); // twice as long
+    assert_true(hands_over(&rig, answers, 1000));
+    paxos_rig_fini(&rig);
+}
+
 static void leader_stays_when_nobody_is_fit_to_follow_it(void **state)
 {
     (void)state;
@@ -535,6 +555,7 @@ int main(void)
         cmocka_unit_test(resigning_leader_waits_until_the_heir_holds_everything),
         cmocka_unit_test(handover_that_nobody_takes_ends_by_itself),
         cmocka_unit_test(leader_whose_disk_is_full_hands_over_to_one_with_room),
+        cmocka_unit_test(handover_in_vain_is_not_tried_again_at_once),
         cmocka_unit_test(leader_stays_when_nobody_is_fit_to_follow_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
