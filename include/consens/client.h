@@ -118,7 +118,8 @@ struct consens_answer {
     size_t value_bytes;
     uint64_t limit;         // 0: none was passed
     uint64_t actual;        // what passed the limit
-    uint64_t lag_ms;        // of a local read: since the node last heard the leader
+    uint64_t lag_ms;        // of a local read: since the node had all that the leader
+                            // then called decided; UINT64_MAX: not since its start
     const char *leader;     // node, of a refusal that knows it; else NULL
     const char *durability; // NULL: sync. Else acknowledged writes can be lost
     const char *endpoint;   // that was asked last; NULL: none was

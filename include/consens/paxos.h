@@ -540,6 +540,14 @@ void paxos_step(struct paxos_core *core,
 
 struct paxos_view paxos_view_of(const struct paxos_core *core);
 
+/*
+ * What another node that leads last called decided, answering a heartbeat, and when that
+ * was heard. False: not yet in this life.
+ */
+bool paxos_leader_told(const struct paxos_core *core,
+                       cs_slot *out_decided,
+                       uint64_t *out_heard_ms);
+
 /* The entry's identity; slot must be in (base, length]. Valid until the next step. */
 const struct paxos_entry *paxos_entry_at(const struct paxos_core *core, cs_slot slot);
 

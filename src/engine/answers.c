@@ -99,7 +99,9 @@ bool answers_quorum_is_missing(const struct replica *replica)
 
 uint64_t answers_lag_ms(const struct replica *replica)
 {
-    return replica->now_ms - replica->leader_heard_ms;
+    const struct freshness *fresh = &replica->freshness;
+    bool is_known = fresh->is_known || MUTANT_IS(286);
+    return is_known ? replica->now_ms - fresh->fresh_ms : REPLY_LAG_UNKNOWN;
 }
 
 /* Out of queues and lists; what it owned is freed. */

@@ -32,11 +32,11 @@ void effects_step(struct replica *replica,
                                &replica->view);
     }
     settle_note_step(replica, event, decided_before);
-    note_leader(replica);
     take_bodies(replica, event, payloads);
     persist(replica);
     send_all(replica);
     apply_decided(replica, effects->decided);
+    note_leader(replica);
     settle_answer(replica);
     bodies_drop(&replica->bodies, replica->view.base);
     if (event->type == PAXOS_EVENT_READ) {
@@ -215,11 +215,32 @@ void effects_send_message(struct replica *replica,
                              view_of_buffer(&replica->frame_bytes));
 }
 
-/* A leader with a quorum hears itself. */
+/*
+ * A leader with a quorum hears itself, from when it has decided what it inherited. One
+ * word at a time is waited for: under load the newest is always a little ahead.
+ */
 static void note_leader(struct replica *replica)
 {
-    if (replica->view.role == PAXOS_LEADER && replica->view.quorum_heard) {
-        replica->leader_heard_ms = replica->now_ms;
+    const struct paxos_view *view = &replica->view;
+    struct freshness *fresh = &replica->freshness;
+    cs_slot told = 0;
+    uint64_t told_ms = 0;
+    bool is_led = paxos_leader_told(replica->core, &told, &told_ms);
+    bool leads = view->role == PAXOS_LEADER && view->quorum_heard &&
+                 view->decided >= view->sync_length;
+    if (leads) {
+        told = view->decided;
+        told_ms = replica->now_ms;
+    }
+    bool is_reached = replica->applied >= fresh->told || !fresh->is_told;
+    if ((is_led || leads) && told_ms >= fresh->told_ms && (is_reached || leads)) {
+        fresh->is_told = true;
+        fresh->told = told;
+        fresh->told_ms = told_ms;
+    }
+    if (fresh->is_told && (replica->applied >= fresh->told || MUTANT_IS(285))) {
+        fresh->is_known = true;
+        fresh->fresh_ms = fresh->told_ms;
     }
 }
 

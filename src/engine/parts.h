@@ -93,6 +93,15 @@ struct mend {               // mend.c
     struct paxos_watermark noted[PAXOS_MEMBERS_MAX];
 };
 
+/* How old the state may be: what local reads and status say (answers_lag_ms). */
+struct freshness {
+    bool is_told;  // a leader said at told_ms that all up to `told` is decided
+    bool is_known; // at fresh_ms the state had all that a leader then called decided
+    cs_slot told;
+    uint64_t told_ms;
+    uint64_t fresh_ms;
+};
+
 struct replica {
     struct replica_settings settings;
     struct replica_ports ports;
@@ -106,7 +115,7 @@ struct replica {
 
     uint64_t now_ms; // of the call being served
     uint64_t started_ms;
-    uint64_t leader_heard_ms; // any leader; start if none yet
+    struct freshness freshness;
     struct paxos_ballot promised_at_boot;
     uint32_t halt; // enum paxos_halt; once set nothing more is sent
     uint32_t halt_peer;

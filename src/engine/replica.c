@@ -20,7 +20,6 @@ struct replica *replica_new(const struct replica_settings *settings,
     replica->has_room = true;
     replica->now_ms = settings->core.now_ms;
     replica->started_ms = settings->core.now_ms;
-    replica->leader_heard_ms = settings->core.now_ms;
     replica->promised_at_boot = recovered->promised;
     replica->settling.accepted = recovered->accepted;
     replica->settling.accepted_length = recovered->length;
@@ -121,9 +120,6 @@ static void receive_core(struct replica *replica)
     effects_step(replica, &event, replica->frame.payloads);
     if (replica->halt == PAXOS_HALT_NONE && replica->effects.has_entries) {
         mend_receive(replica, message, replica->frame.payloads);
-    }
-    if (message->from == replica->view.leader_seat) {
-        replica->leader_heard_ms = replica->now_ms;
     }
 }
 

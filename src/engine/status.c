@@ -110,7 +110,11 @@ static void write_progress(const struct replica *replica, struct json *json)
     json_number(json, "durable", view->durable);
     json_number(json, "decided", view->decided);
     json_number(json, "applied", replica->applied);
-    json_number(json, "lag_ms", answers_lag_ms(replica));
+    if (answers_lag_ms(replica) != REPLY_LAG_UNKNOWN) {
+        json_number(json, "lag_ms", answers_lag_ms(replica));
+    } else {
+        json_null(json, "lag_ms");
+    }
     json_number(json, "keys", kv_item_count(replica->kv));
     json_number(json, "bytes", kv_bytes(replica->kv));
     (void)snprintf(text, sizeof text, "%016llx%016llx", (unsigned long long)digest.high,

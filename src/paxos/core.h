@@ -238,6 +238,9 @@ struct election {
     uint32_t heard_last;
     uint32_t heard_before;
     uint64_t leader_heard_ms;
+    bool is_told; // a leader has answered in this life, last at told_ms ...
+    uint64_t told_ms;
+    cs_slot told_decided; // ... and called this much decided
     uint64_t cool_until_ms;
     bool is_resigning;    // SIGTERM: never compete again
     bool has_handed_over; // to one whose stream has not come yet

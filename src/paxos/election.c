@@ -283,6 +283,9 @@ void election_receive_reply(struct paxos_core *core, const struct paxos_message 
     election->heard_now |= 1u << message->from;
     if (message->from == core_seat_of(core, election->leader)) {
         election->leader_heard_ms = core->now_ms;
+        election->is_told = true;
+        election->told_ms = core->now_ms;
+        election->told_decided = reply->decided;
     }
 }
 

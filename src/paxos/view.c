@@ -67,6 +67,15 @@ struct paxos_view paxos_view_of(const struct paxos_core *core)
     return view;
 }
 
+bool paxos_leader_told(const struct paxos_core *core,
+                       cs_slot *out_decided,
+                       uint64_t *out_heard_ms)
+{
+    *out_decided = core->election.told_decided;
+    *out_heard_ms = core->election.told_ms;
+    return core->election.is_told;
+}
+
 const struct paxos_entry *paxos_entry_at(const struct paxos_core *core, cs_slot slot)
 {
     return &log_record(&core->log, slot)->entry;

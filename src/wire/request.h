@@ -38,6 +38,8 @@ struct request {
     struct cs_view command; // WRITE: bytes of command_pack()
 };
 
+#define REPLY_LAG_UNKNOWN UINT64_MAX // never yet in this life of the node
+
 struct reply {
     uint64_t ticket;
     enum cs_status status;
@@ -46,7 +48,8 @@ struct reply {
     uint64_t created_revision;
     uint64_t version;
     uint32_t leader_seat; // PAXOS_MEMBERS_MAX: none known
-    uint64_t lag_ms;      // since the leader was last heard; local reads carry it
+    // Since the state had all that the leader then called decided; local reads carry it.
+    uint64_t lag_ms;
     uint32_t durability;  // enum settings_durability
     uint64_t session;     // that was opened
     bool is_replay;       // the answer that this write of its session got the first time

@@ -144,6 +144,8 @@ static void while_it_waits_it_votes_says_so_and_is_not_ready(void **state)
         (const char *)nodes_await(world->nodes, status, 100)->reply.value.data;
     assert_non_null(strstr(text, "slots 7 to 19 of the log of"));
     assert_non_null(strstr(text, "are damaged on its disk and are being repaired"));
+    // It hears its leader, but its state is older than that.
+    assert_non_null(strstr(text, "\"lag_ms\":null"));
     tear_down(&world);
 }
 
