@@ -368,11 +368,12 @@ enum paxos_refusal { // why a proposal was not taken: certainly not proposed
 
 enum paxos_halt {
     PAXOS_HALT_NONE = 0,
-    PAXOS_HALT_DIVERGED, // two decided prefixes differ
-    PAXOS_HALT_AMNESIA,  // this disk went back in time (G2)
-    PAXOS_HALT_TWIN,     // two processes live on copies of one directory (G4)
-    PAXOS_HALT_WIPED,    // no past here, but the others have one (C8)
-    PAXOS_HALT_LOST,     // slots that may have been chosen exist nowhere any more (P4)
+    PAXOS_HALT_DIVERGED,   // two decided prefixes differ
+    PAXOS_HALT_AMNESIA,    // this disk went back in time (G2)
+    PAXOS_HALT_TWIN,       // two processes live on copies of one directory (G4)
+    PAXOS_HALT_WIPED,      // no past here, but the others have one (C8)
+    PAXOS_HALT_LOST,       // slots that may have been chosen exist nowhere any more (P4)
+    PAXOS_HALT_UNREADABLE, // the caller's: a decided payload does not decode here
 };
 
 enum paxos_trace_kind {     // role changes and the like, for logs and scenarios

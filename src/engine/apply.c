@@ -12,10 +12,18 @@ void apply_decided(struct replica *replica, cs_slot decided)
         const struct paxos_entry *entry =
             paxos_entry_at(replica->core, replica->applied + 1);
         struct cs_view payload = bodies_get(&replica->bodies, entry);
-        // Whoever proposed it had decoded it; its bytes hash to the decided digest.
-        CHECK(apply_entry(replica, entry, payload));
+        if (!apply_entry(replica, entry, payload) && !MUTANT_IS(287)) {
+            apply_halt(replica);
+            return;
+        }
         replica->applied = entry->slot;
     }
+}
+
+void apply_halt(struct replica *replica)
+{
+    replica->halt = PAXOS_HALT_UNREADABLE;
+    replica->halt_peer = replica->settings.core.seat;
 }
 
 bool apply_entry(struct replica *replica,

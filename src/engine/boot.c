@@ -299,6 +299,19 @@ static cs_slot replay_slice(struct engine *engine, const struct wal_slice *slice
     return next;
 }
 
+static void explain_unreadable(const struct engine *engine,
+                               cs_slot slot,
+                               char *out_text,
+                               size_t text_bytes)
+{
+    (void)snprintf(
+        out_text, text_bytes,
+        "the log in %s cannot be applied: the commands near slot %llu do not "
+        "decode although their digests are right. They were written by a newer "
+        "release, or by a faulty one: start the release that wrote them",
+        engine->settings->data_directory, (unsigned long long)slot);
+}
+
 static bool replay_all(struct engine *engine, struct boot_error *error)
 {
     cs_slot length = engine->recovery.core.length;
@@ -318,12 +331,7 @@ static bool replay_all(struct engine *engine, struct boot_error *error)
         wal_slice_fini(&slice);
         if (next <= slot) {
             error->exit_code = ENGINE_EXIT_DAMAGED;
-            (void)snprintf(
-                error->text, error->text_bytes,
-                "the log in %s cannot be applied: the commands near slot %llu do not "
-                "decode although their digests are right. It was written by a newer "
-                "release, or by a faulty one: start the release that wrote it",
-                engine->settings->data_directory, (unsigned long long)slot);
+            explain_unreadable(engine, slot, error->text, error->text_bytes);
             return false;
         }
         slot = next;
@@ -454,6 +462,10 @@ void boot_explain_halt(const struct engine *engine, char *out_text, size_t text_
         break;
     case PAXOS_HALT_LOST:
         explain_lost(engine, out_text, text_bytes);
+        break;
+    case PAXOS_HALT_UNREADABLE:
+        explain_unreadable(engine, replica_applied(engine->replica) + 1, out_text,
+                           text_bytes);
         break;
     case PAXOS_HALT_DIVERGED:
         (void)snprintf(

@@ -36,6 +36,10 @@ void effects_step(struct replica *replica,
     persist(replica);
     send_all(replica);
     apply_decided(replica, effects->decided);
+    if (replica->halt != PAXOS_HALT_NONE) {
+        effects->proposed_slot = 0;
+        return; // nothing more is sent or answered
+    }
     note_leader(replica);
     settle_answer(replica);
     bodies_drop(&replica->bodies, replica->view.base);

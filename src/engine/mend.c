@@ -250,9 +250,10 @@ static void apply_slice(struct replica *replica, const struct wal_slice *slice)
         if (entry->slot != replica->applied + 1 || entry->slot > replica->view.decided) {
             return;
         }
-        // Its bytes hash to the decided digest, and it was decoded by its proposer.
-        bool is_applied = apply_entry(replica, entry, slice->payloads[i]);
-        CHECK(is_applied);
+        if (!apply_entry(replica, entry, slice->payloads[i])) {
+            apply_halt(replica);
+            return;
+        }
         replica->applied = entry->slot;
     }
 }
@@ -270,10 +271,16 @@ bool mend_take_slice(struct replica *replica,
         return true; // unreadable now: the next tick asks again
     }
     apply_slice(replica, slice);
+    if (replica->halt != PAXOS_HALT_NONE) {
+        return true;
+    }
     if (slice->fault.first != 0) {
         mend_begin(replica, &slice->fault);
     }
     apply_decided(replica, replica->view.decided);
+    if (replica->halt != PAXOS_HALT_NONE) {
+        return true;
+    }
     settle_answer(replica);
     queries_answer(replica);
     mend_go_on(replica);

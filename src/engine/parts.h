@@ -190,6 +190,8 @@ void mend_note_watermarks(struct replica *replica);
 /* ---- apply.c ---- */
 void apply_decided(struct replica *replica, cs_slot decided);
 /* False: the payload cannot be decoded. */
+/* A decided payload does not decode: what it would do is not guessed. */
+void apply_halt(struct replica *replica);
 bool apply_entry(struct replica *replica,
                  const struct paxos_entry *entry,
                  struct cs_view payload);

@@ -30,9 +30,13 @@ static const char *const ROLE_NAMES[] = {
 };
 
 static const char *const HALT_NAMES[] = {
-    [PAXOS_HALT_NONE] = "none",       [PAXOS_HALT_DIVERGED] = "diverged",
-    [PAXOS_HALT_AMNESIA] = "amnesia", [PAXOS_HALT_TWIN] = "twin",
-    [PAXOS_HALT_WIPED] = "wiped",     [PAXOS_HALT_LOST] = "lost",
+    [PAXOS_HALT_NONE] = "none",
+    [PAXOS_HALT_DIVERGED] = "diverged",
+    [PAXOS_HALT_AMNESIA] = "amnesia",
+    [PAXOS_HALT_TWIN] = "twin",
+    [PAXOS_HALT_WIPED] = "wiped",
+    [PAXOS_HALT_LOST] = "lost",
+    [PAXOS_HALT_UNREADABLE] = "unreadable",
 };
 
 static const char *const TRACE_NAMES[] = {

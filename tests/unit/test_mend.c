@@ -352,6 +352,23 @@ static void slots_that_nobody_has_end_the_node_that_needs_them(void **state)
     tear_down(&world);
 }
 
+/* A slot behind those that were lost was written by a release that knows more. */
+static void decided_commands_that_do_not_decode_end_the_node_that_mends(void **state)
+{
+    (void)state;
+    struct world *world = set_up();
+    lose(world, world->damaged, 7, 19);
+    struct cs_buffer *payload = &world->nodes->node[world->damaged].log[20].payload;
+    payload->bytes = 0;
+    buffer_append(payload, "\xc1", 1);
+    start_damaged(world);
+    nodes_run(world->nodes, 2000);
+    struct replica *damaged = replica_of(world, world->damaged);
+    assert_int_equal(replica_halt(damaged), PAXOS_HALT_UNREADABLE);
+    assert_int_equal(replica_applied(damaged), 19);
+    tear_down(&world);
+}
+
 /* Else a disk that went back in time outgrows what peers remember of it (G2). */
 static void nothing_is_noted_behind_the_gate(void **state)
 {
@@ -424,6 +441,7 @@ int main(void)
         cmocka_unit_test(entries_that_do_not_end_in_the_known_chain_are_not_taken),
         cmocka_unit_test(of_a_block_with_undecided_slots_only_the_decided_are_mended),
         cmocka_unit_test(slots_that_nobody_has_end_the_node_that_needs_them),
+        cmocka_unit_test(decided_commands_that_do_not_decode_end_the_node_that_mends),
         cmocka_unit_test(nothing_is_noted_behind_the_gate),
         cmocka_unit_test(what_peers_have_shown_reaches_the_log_now_and_then),
         cmocka_unit_test(idle_nodes_stop_writing),

@@ -126,7 +126,7 @@ static void names_answer_for_any_number(void **state)
     for (uint32_t role = PAXOS_FORMING; role <= PAXOS_LEADER; role++) {
         assert_string_not_equal(paxos_role_name(role), "unknown");
     }
-    for (uint32_t halt = PAXOS_HALT_NONE; halt <= PAXOS_HALT_WIPED; halt++) {
+    for (uint32_t halt = PAXOS_HALT_NONE; halt <= PAXOS_HALT_UNREADABLE; halt++) {
         assert_string_not_equal(paxos_halt_name(halt), "unknown");
     }
     for (uint32_t kind = PAXOS_TRACE_FORMED; kind <= PAXOS_TRACE_NACKED; kind++) {

@@ -334,50 +334,6 @@ static void lost_quorum_refuses_at_once_and_in_words(void **state)
     nodes_free(&nodes);
 }
 
-static uint64_t lag_of(struct nodes *nodes, uint32_t seat)
-{
-    uint64_t local = nodes_get(nodes, seat, "k", REQUEST_LOCAL, 0);
-    return nodes_answer_to(nodes, local)->reply.lag_ms;
-}
-
-/* It may have been away for days: how old its state is only a leader can tell. */
-static void lag_is_unknown_until_a_leader_was_heard_and_reached(void **state)
-{
-    (void)state;
-    struct nodes *nodes = nodes_new(3);
-    uint32_t leader = nodes_run_until_led(nodes);
-    uint32_t away = (leader + 1) % 3;
-    (void)nodes_await(nodes, nodes_put(nodes, leader, "k", "v"), 1000);
-    nodes_run(nodes, 500);
-    for (uint32_t seat = 0; seat < 3; seat++) {
-        assert_true(lag_of(nodes, seat) < 300);
-    }
-    struct paxos_recovered recovered = {
-        .config = *paxos_config_of(replica_core(nodes->node[away].replica)),
-        .promised = replica_view(nodes->node[away].replica).promised,
-        .block = nodes->node[away].block,
-        .token = replica_view(nodes->node[away].replica).last_token,
-    };
-    nodes_kill(nodes, away);
-    nodes_kill(nodes, 3 - leader - away);
-    struct replica *alone = nodes->node[leader].replica;
-    nodes->node[leader].replica = NULL;
-    nodes_start(nodes, away, &recovered, 2);
-    nodes_run(nodes, 500);
-    assert_true(lag_of(nodes, away) == REPLY_LAG_UNKNOWN);
-    uint64_t status = nodes_ask(nodes, away, REQUEST_STATUS);
-    const char *text = (const char *)nodes_answer_to(nodes, status)->reply.value.data;
-    assert_non_null(strstr(text, "\"lag_ms\":null"));
-    nodes->node[leader].replica = alone;
-    (void)nodes_await(nodes, nodes_put(nodes, leader, "k", "w"), 5000);
-    nodes_run(nodes, 1000);
-    assert_true(lag_of(nodes, away) < 300);
-    nodes_kill(nodes, leader);
-    nodes_run(nodes, 2000);
-    assert_true(lag_of(nodes, away) >= 2000);
-    nodes_free(&nodes);
-}
-
 static void every_node_reads_what_was_written_anywhere(void **state)
 {
     (void)state;
@@ -608,7 +564,6 @@ int main(void)
         cmocka_unit_test(stopping_node_refuses_new_requests_and_drains),
         cmocka_unit_test(forming_cluster_lets_requests_wait),
         cmocka_unit_test(lost_quorum_refuses_at_once_and_in_words),
-        cmocka_unit_test(lag_is_unknown_until_a_leader_was_heard_and_reached),
         cmocka_unit_test(every_node_reads_what_was_written_anywhere),
         cmocka_unit_test(read_waits_until_its_slot_is_applied_here),
         cmocka_unit_test(what_rests_on_a_record_is_not_sent_before_it_is_durable),
