@@ -57,6 +57,7 @@ struct engine {
     atomic_bool is_asked_to_stop;
     pthread_t thread;
     bool has_thread;
+    bool has_told_release; // that another node runs one which this one does not read
     int exit_code;
 };
 

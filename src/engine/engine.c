@@ -286,6 +286,19 @@ static void drain_frames(struct engine *engine)
     poll_set_ask(&engine->input.set, engine->input.frames);
 }
 
+/* Once in a life: such frames come many times a second. */
+static void tell_other_release(struct engine *engine)
+{
+    const char *why = replica_other_release(engine->replica);
+    if (why == NULL || engine->has_told_release) {
+        return;
+    }
+    engine->has_told_release = true;
+    log_line(LOG_LEVEL_WARN, "event=frames_refused reason=other_release");
+    log_sentence("messages of another node are refused: %s. Run one release on all nodes",
+                 why);
+}
+
 static void drain_lost(struct engine *engine)
 {
     uint32_t seat = 0;
@@ -353,6 +366,7 @@ static void take_in(struct engine *engine)
     }
     if (engine->peers != NULL && poll_set_is_ready(&input->set, input->frames)) {
         drain_frames(engine);
+        tell_other_release(engine);
     }
     if (has_lost_peers(input)) {
         drain_lost(engine);

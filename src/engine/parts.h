@@ -30,6 +30,7 @@ enum {
     STARTING_GRACE_MS =
         1000, // after start, requests wait for a quorum to be heard at all
     DEADLINE_MAX_MS = 3600 * 1000, // of one request
+    OTHER_RELEASE_MS = 10 * 1000,  // so long status warns of its last frame
     NOTE_EVERY_MS =
         10 * 1000, // watermarks of peers reach the log this often at most (G3)
 };
@@ -119,6 +120,8 @@ struct replica {
     struct paxos_ballot promised_at_boot;
     uint32_t halt; // enum paxos_halt; once set nothing more is sent
     uint32_t halt_peer;
+    enum wire_status other_release; // why such a frame was refused last; WIRE_OK: none
+    uint64_t other_release_ms;
     bool has_ticked;
     bool has_room;
     bool is_stopping;

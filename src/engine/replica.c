@@ -1,6 +1,7 @@
 #include "engine/replica.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "engine/parts.h"
 
 #include <stdlib.h>
@@ -142,8 +143,14 @@ void replica_on_frame(struct replica *replica, struct cs_view bytes, uint64_t no
     if (replica->halt != PAXOS_HALT_NONE) {
         return;
     }
-    if (wire_unpack(bytes, frame) != WIRE_OK) {
+    enum wire_status status = wire_unpack(bytes, frame);
+    if (status != WIRE_OK) {
         replica->stats.frames_dropped++;
+        bool is_other = status == WIRE_BAD_VERSION || status == WIRE_BAD_KIND;
+        if (is_other && !MUTANT_IS(288)) {
+            replica->other_release = status;
+            replica->other_release_ms = now_ms;
+        }
         return;
     }
     if (frame->kind == WIRE_CORE) {
@@ -318,6 +325,13 @@ uint64_t replica_next_tick_ms(const struct replica *replica)
         next_ms = grace_ms;
     }
     return next_ms;
+}
+
+const char *replica_other_release(const struct replica *replica)
+{
+    bool is_now = replica->other_release != WIRE_OK &&
+                  replica->now_ms <= replica->other_release_ms + OTHER_RELEASE_MS;
+    return is_now ? wire_status_text(replica->other_release) : NULL;
 }
 
 uint32_t replica_halt(const struct replica *replica)

@@ -141,6 +141,11 @@ void replica_flush(struct replica *replica, uint64_t now_ms);
 bool replica_is_drained(const struct replica *replica);
 
 uint64_t replica_next_tick_ms(const struct replica *replica);
+/*
+ * Lately a frame was refused because its sender runs a release that this one does not
+ * understand: why, in words; such a frame does not say whose it is. NULL: none.
+ */
+const char *replica_other_release(const struct replica *replica);
 uint32_t replica_halt(const struct replica *replica); // enum paxos_halt
 uint32_t replica_halt_peer(const struct replica *replica);
 /* The slots of PAXOS_HALT_LOST, or those being repaired; 0 to 0: none. */

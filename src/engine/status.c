@@ -31,6 +31,22 @@ static void warn_repair(const struct replica *replica, struct json *json)
     buffer_fini(&words);
 }
 
+static void warn_other_release(const struct replica *replica, struct json *json)
+{
+    const char *why = replica_other_release(replica);
+    struct cs_buffer words = {0};
+    if (why != NULL) {
+        sentence_append(
+            &words,
+            "messages of another node are refused: %s. Run one release on all "
+            "nodes",
+            why);
+        buffer_append(&words, "", 1);
+        json_text(json, NULL, (const char *)words.data);
+    }
+    buffer_fini(&words);
+}
+
 static void write_warnings(const struct replica *replica, struct json *json);
 
 static const char *const DURABILITY_WORDS[] = {"sync", "interval", "none"};
@@ -192,6 +208,7 @@ static void write_warnings(const struct replica *replica, struct json *json)
     json_open(json, "warnings", "[");
     warn_unheard(replica, json);
     warn_repair(replica, json);
+    warn_other_release(replica, json);
     if (member_count % 2 == 0) {
         struct cs_buffer words = {0};
         sentence_append(

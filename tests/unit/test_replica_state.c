@@ -2,6 +2,7 @@
  * What a node knows of its own state: how old it may be, and that it cannot go on where
  * another release decided what this one does not know.
  */
+#include "base/digest.h"
 #include "unit/support/nodes.h"
 
 #include <setjmp.h>
@@ -121,10 +122,55 @@ static void lag_is_unknown_until_a_leader_was_heard_and_reached(void **state)
     nodes_free(&nodes);
 }
 
+/* As a later release would write it: only the version and the trailer are known. */
+static void pack_of_another_version(struct cs_buffer *out)
+{
+    struct wire_refused *refused = calloc(1, sizeof *refused);
+    assert_non_null(refused);
+    refused->from = 1;
+    refused->status = CS_NO_LEADER;
+    refused->request_count = 1;
+    wire_pack_refused(out, refused);
+    free(refused);
+    assert_int_equal(out->data[1], WIRE_VERSION);
+    out->data[1]++;
+    size_t trailer_at = out->bytes - sizeof(uint64_t);
+    store_u64(out->data + trailer_at, digest_64(out->data, trailer_at, 0));
+}
+
+static bool status_speaks_of_releases(struct nodes *nodes)
+{
+    uint64_t status = nodes_ask(nodes, 0, REQUEST_STATUS);
+    const char *text = (const char *)nodes_answer_to(nodes, status)->reply.value.data;
+    return strstr(text, "messages of another node are refused: the frame has another "
+                        "wire version: its sender runs another release") != NULL;
+}
+
+static void frames_of_another_release_are_named_while_they_come(void **state)
+{
+    (void)state;
+    struct nodes *nodes = nodes_new(3);
+    (void)nodes_run_until_led(nodes);
+    assert_null(replica_other_release(nodes->node[0].replica));
+    assert_false(status_speaks_of_releases(nodes));
+    struct cs_buffer frame = {0};
+    pack_of_another_version(&frame);
+    nodes_deliver(nodes, 0, view_of_buffer(&frame));
+    assert_non_null(replica_other_release(nodes->node[0].replica));
+    assert_true(status_speaks_of_releases(nodes));
+    frame.data[1] ^= 4; // damaged on the way, and so of nobody
+    nodes_run(nodes, 11 * 1000);
+    nodes_deliver(nodes, 0, view_of_buffer(&frame));
+    assert_false(status_speaks_of_releases(nodes));
+    buffer_fini(&frame);
+    nodes_free(&nodes);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lag_is_unknown_until_a_leader_was_heard_and_reached),
+        cmocka_unit_test(frames_of_another_release_are_named_while_they_come),
         cmocka_unit_test(decided_commands_that_do_not_decode_end_the_node_with_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
