@@ -41,8 +41,9 @@ enum cs_applied { CS_APPLIED_NO, CS_APPLIED_YES, CS_APPLIED_UNKNOWN };
     X(CS_UNKNOWN, "outcome_unknown", 504, UNKNOWN, true,                            \
       "no answer in time: the outcome is unknown")                                  \
     X(CS_TIMED_OUT, "timed_out", 503, NO, true, "not proposed in time")             \
-    X(CS_SESSION_EXPIRED, "session_expired", 410, NO, false,                        \
-      "the session is unknown or has expired: nothing was done")                    \
+    X(CS_SESSION_EXPIRED, "session_expired", 504, UNKNOWN, false,                   \
+      "the session is unknown or has expired: this try was not applied, but an "    \
+      "earlier try of the same write may have been")                                \
     X(CS_SESSION_STALE, "session_stale", 504, UNKNOWN, false,                       \
       "this write of the session is too old for its answer to be known")            \
     X(CS_DISK_FULL, "disk_full", 507, NO, true, "the disk is full")

@@ -128,12 +128,9 @@ end_refused(struct agent *agent, struct consens_future *future, struct outcome *
     if (!request_is_write(future->request)) {
         answer->applied = CONSENS_APPLIED_NO;
     } else if (future->call.is_doubtful && answer->applied == CONSENS_APPLIED_NO) {
-        if (answer->code != CONSENS_SESSION_EXPIRED) {
-            end_unknown(agent, future, answer->detail);
-            outcome_fini(refusal);
-            return;
-        }
-        answer->applied = CONSENS_APPLIED_UNKNOWN;
+        end_unknown(agent, future, answer->detail);
+        outcome_fini(refusal);
+        return;
     }
     end(agent, future, refusal);
 }
@@ -473,8 +470,9 @@ static void refuse(struct agent *agent,
     struct call *call = &future->call;
     struct outcome refusal = outcome_from_reply(reply, name_of(agent, call));
     bool is_expired = reply->status == CS_SESSION_EXPIRED && call->sequence != 0;
-    bool is_unknown =
-        reply->applied != CS_APPLIED_NO && request_is_write(future->request);
+    // What has expired was not applied by this try: only the tries before count.
+    bool is_unknown = reply->applied != CS_APPLIED_NO && !is_expired &&
+                      request_is_write(future->request);
     bool may_repeat = is_unknown ? is_repeatable(future) : true;
     bool is_again = reply->is_retryable && may_repeat && now_ms < future->deadline_ms;
     call->is_doubtful = call->is_doubtful || is_unknown;
@@ -484,6 +482,8 @@ static void refuse(struct agent *agent,
     if (is_expired && (!call->is_doubtful || MUTANT_IS(232))) {
         call->session = 0; // nothing of it was done: it may have a number of another
         call->sequence = 0;
+        refusal.answer.applied =
+            MUTANT_IS(297) ? CONSENS_APPLIED_UNKNOWN : CONSENS_APPLIED_NO;
         is_again = true;
     }
     if (is_again) {

@@ -14,7 +14,6 @@ static const struct reason reasons[] = {
     {400, "Bad Request"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
-    {410, "Gone"},
     {412, "Precondition Failed"},
     {413, "Content Too Large"},
     {414, "URI Too Long"},

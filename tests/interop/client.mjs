@@ -161,7 +161,7 @@ answer = await ask(last, once);
 check("a retry through another node has the first answer",
   ["created", created[REVISION], true], [answer[CODE], answer[REVISION], answer[INFO].replay]);
 answer = await ask(first, [42, "put", "n-once", "2", { session: [10 ** 9, 1, 0] }]);
-check("a session nobody opened", ["session_expired", "no"], [answer[CODE], answer[INFO].applied]);
+check("a session nobody opened", ["session_expired", "unknown"], [answer[CODE], answer[INFO].applied]);
 for (let i = 2; i <= 20; i++) {
   await ask(first, [43, "put", "n-many", "x", { session: [session, i, i - 1] }]);
 }

@@ -378,6 +378,17 @@ static void an_expired_session_is_replaced_when_nothing_was_done(void **state)
     assert_ends(future, CONSENS_CREATED, CONSENS_APPLIED_YES);
 }
 
+static void an_expired_session_says_no_of_a_write_that_was_tried_once(void **state)
+{
+    struct world *world = *state;
+    consens_future_t *future =
+        send_within(world, consens_request_put("k", 1, "v", 1), 500);
+    fake_node_open_session(&world->nodes[0], 7);
+    take_and_say(&world->nodes[0], CS_SESSION_EXPIRED);
+    (void)take_in_silence(&world->nodes[1]); // another session is not opened in time
+    assert_ends(future, CONSENS_SESSION_EXPIRED, CONSENS_APPLIED_NO);
+}
+
 static void
 an_expired_session_is_the_answer_when_something_may_have_been_done(void **state)
 {
@@ -513,6 +524,7 @@ int main(void)
         TEST(after_a_lost_answer_no_refusal_says_no),
         TEST(an_unknown_outcome_is_asked_again_in_a_session_only),
         TEST(an_expired_session_is_replaced_when_nothing_was_done),
+        TEST(an_expired_session_says_no_of_a_write_that_was_tried_once),
         TEST(an_expired_session_is_the_answer_when_something_may_have_been_done),
         TEST(a_session_that_cannot_be_opened_says_why),
         TEST(bytes_that_are_no_answer_end_the_connection),
