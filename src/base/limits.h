@@ -38,6 +38,7 @@ enum {
     LIMIT_CLIENT_FRAME_BYTES = 8 * 1024 * 1024,   // past it the connection is closed
     LIMIT_CLIENT_INBOX_MESSAGES = 1000,  // of one client, before the engine reads them
     LIMIT_CLIENT_QUEUE_MESSAGES = 10000, // answers that libzmq keeps for one client
+    LIMIT_CLIENT_CONNECTIONS = 4096,     // of that port, if so many files may be open
     LIMIT_SESSIONS =
         16384, // kept by the state machine; past it the one unused longest goes
     LIMIT_SESSION_RESULTS = 16, // answers kept of each: as many writes may be under way

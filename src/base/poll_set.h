@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-// Hand-off, client port, log, wake-up, and the sockets of seven members.
+// Hand-off, client port and its door, log, wake-up, and the sockets of seven members.
 enum { POLL_SET_MAX = 16 };
 
 struct poll_set {

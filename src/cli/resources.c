@@ -1,5 +1,7 @@
 #include "cli/resources.h"
 
+#include "base/limits.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
@@ -7,10 +9,7 @@
 #include <zmq.h>
 
 enum {
-    FILES_PER_THREAD =
-        3, // its connection, its hand-off socket's eventfd, one accepted next
-    FILES_PER_NODE = 16,   // connections both ways, reconnecting, the sockets' eventfds
-    FILES_BESIDES = 256,   // log segments, listeners, standard streams, libraries
+    CLIENT_FILES_MIN = 64, // of connections of ZeroMQ clients
     SOCKETS_PER_NODE = 4,  // dealer, its monitor's two ends
     SOCKETS_BESIDES = 64,  // hand-off, log thread, peers' router
     SOCKETS_PRESET = 1023, // libzmq's own
@@ -21,8 +20,7 @@ enum {
 struct cli_needs cli_count_needs(const struct settings *settings)
 {
     struct cli_needs needs = {
-        .open_files = (uint64_t)FILES_PER_THREAD * settings->http_threads +
-                      (uint64_t)FILES_PER_NODE * settings->node_count + FILES_BESIDES,
+        .open_files = settings_count_files(settings) + CLIENT_FILES_MIN,
         .sockets = (uint64_t)settings->http_threads +
                    (uint64_t)SOCKETS_PER_NODE * settings->node_count + SOCKETS_BESIDES,
     };
@@ -32,6 +30,13 @@ struct cli_needs cli_count_needs(const struct settings *settings)
     return needs;
 }
 
+/* Clients take what is left over (port/door.h). */
+static rlim_t add_clients(uint64_t open_files, rlim_t hard)
+{
+    rlim_t wanted = (rlim_t)open_files + LIMIT_CLIENT_CONNECTIONS - CLIENT_FILES_MIN;
+    return wanted < hard ? wanted : hard;
+}
+
 bool cli_raise_open_files(uint64_t open_files, struct sentence *out_error)
 {
     struct rlimit limit = {0};
@@ -39,18 +44,20 @@ bool cli_raise_open_files(uint64_t open_files, struct sentence *out_error)
         return sentence_set(out_error,
                             "the limit of open files cannot be read (errno %d)", errno);
     }
-    if (limit.rlim_cur >= open_files) {
+    rlim_t hard = limit.rlim_max;
+    rlim_t wanted = add_clients(open_files, hard);
+    if (limit.rlim_cur >= open_files && limit.rlim_cur >= wanted) {
         return true;
     }
-    rlim_t hard = limit.rlim_max;
-    limit.rlim_cur = (rlim_t)open_files;
+    limit.rlim_cur = wanted;
     if (hard < open_files || setrlimit(RLIMIT_NOFILE, &limit) != 0) {
         return sentence_set(
             out_error,
             "this node needs %llu open files (%d for each HTTP thread), but "
             "the hard limit is %llu; raise it (ulimit -Hn, LimitNOFILE= of "
             "systemd) or lower server/http/threads",
-            (unsigned long long)open_files, FILES_PER_THREAD, (unsigned long long)hard);
+            (unsigned long long)open_files, SETTINGS_FILES_PER_THREAD,
+            (unsigned long long)hard);
     }
     return true;
 }

@@ -17,8 +17,8 @@ struct cli_needs {
 
 struct cli_needs cli_count_needs(const struct settings *settings);
 
-/* Raises the soft limit of open files, up to the hard one, if it is below what is
- * needed. */
+/* Raises the soft limit of open files to what is needed and LIMIT_CLIENT_CONNECTIONS on
+ * top, or to the hard one. False: that is below what is needed. */
 bool cli_raise_open_files(uint64_t open_files, struct sentence *out_error);
 
 /*

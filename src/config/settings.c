@@ -9,7 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_CONFIGURATION = 2 };
+enum {
+    EXIT_CONFIGURATION = 2,
+    FILES_PER_NODE = 16, // connections both ways, reconnecting, the sockets' eventfds
+    FILES_BESIDES = 256, // log segments, listeners, standard streams, libraries
+};
 
 static const char *variable(const char *name);
 static bool load(const struct settings_source *source,
@@ -203,6 +207,12 @@ static void choose_directory(const struct settings_source *source,
     (void)snprintf(settings->data_directory, sizeof settings->data_directory, "%s%s%s",
                    data, settings->is_file_cluster ? "/" : "",
                    settings->is_file_cluster ? own->name : "");
+}
+
+uint64_t settings_count_files(const struct settings *settings)
+{
+    return (uint64_t)SETTINGS_FILES_PER_THREAD * settings->http_threads +
+           (uint64_t)FILES_PER_NODE * settings->node_count + FILES_BESIDES;
 }
 
 const char *settings_durability_word(uint32_t durability)

@@ -75,6 +75,12 @@ int settings_load(const struct settings_source *source,
                   char *out_error,
                   size_t error_bytes);
 
+// Of HTTP: its connection, its hand-off socket's eventfd, one accepted next.
+enum { SETTINGS_FILES_PER_THREAD = 3 };
+
+/* Files that a node may have open, but for the connections of ZeroMQ clients. */
+uint64_t settings_count_files(const struct settings *settings);
+
 /* "interval" or "none"; NULL: sync, of which nothing is said. */
 const char *settings_durability_word(uint32_t durability);
 

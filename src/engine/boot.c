@@ -374,6 +374,7 @@ static bool open_port(struct engine *engine, void *zmq_context, struct boot_erro
         .seat_names = engine->seat_names,
         .seat_count = settings->node_count,
         .durability = settings_durability_word(settings->log_durability),
+        .files_kept = settings_count_files(settings),
     };
     engine->port = port_open(zmq_context, &port_settings, error->text, error->text_bytes);
     error->exit_code = ENGINE_EXIT_PORT_BUSY;

@@ -33,6 +33,7 @@ struct engine_input {
     uint32_t log; // members of the set
     uint32_t handoff;
     uint32_t port;
+    uint32_t door;
     uint32_t frames; // from other nodes; they and the monitors: not for a node alone
     uint32_t first_monitor; // each tells of one closed connection
     uint32_t monitor_count;

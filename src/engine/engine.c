@@ -377,6 +377,9 @@ static void take_in(struct engine *engine)
     if (engine->port != NULL && poll_set_is_ready(&input->set, input->port)) {
         drain_port(engine);
     }
+    if (engine->port != NULL && poll_set_is_ready(&input->set, input->door)) {
+        port_watch_door(engine->port);
+    }
 }
 
 static void wait_for_input(struct engine *engine)
@@ -438,6 +441,7 @@ static void listen_to_all(struct engine *engine)
         poll_set_add_socket(&input->set, handoff_server_socket(engine->handoff));
     if (engine->port != NULL) {
         input->port = poll_set_add_socket(&input->set, port_socket(engine->port));
+        input->door = poll_set_add_socket(&input->set, port_door_socket(engine->port));
     }
     if (engine->peers == NULL) {
         return;

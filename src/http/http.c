@@ -115,7 +115,7 @@ start_civetweb(struct http *http, const struct settings *settings, const char *a
         "request_timeout_ms", "5000",
         "tcp_nodelay", "1",                 // without it, a reply can take 40 ms
         "listen_backlog", "4096",
-        "connection_queue", "1024",
+        "connection_queue", threads,        // accepted: the rest waits in the kernel
         "decode_url", "no",                 // paths stay raw: %2F is data
         "enable_auth_domain_check", "no",   // absolute-form targets
         "access_control_allow_origin", "",  // no CORS answers of its own

@@ -7,6 +7,7 @@
 #include "base/bind_error.h"
 #include "base/check.h"
 #include "port/calls.h"
+#include "port/door.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,6 +32,7 @@ enum {
 struct port {
     struct port_settings settings;
     void *router;
+    struct door door;
     zmq_msg_t message; // being received
     struct clients clients;
     struct calls calls;
@@ -77,6 +79,7 @@ void port_close(struct port **port_slot)
     if (port == NULL) {
         return;
     }
+    door_close(&port->door);
     if (port->router != NULL) {
         (void)zmq_close(port->router);
     }
@@ -92,6 +95,16 @@ void port_close(struct port **port_slot)
 void *port_socket(struct port *port)
 {
     return port->router;
+}
+
+void *port_door_socket(struct port *port)
+{
+    return port->door.monitor;
+}
+
+void port_watch_door(struct port *port)
+{
+    door_watch(&port->door);
 }
 
 bool port_is_client(uint64_t client)
@@ -440,7 +453,8 @@ open_router(struct port *port, void *zmq_context, char *out_error, size_t error_
 {
     const char *endpoint = port->settings.endpoint;
     port->router = zmq_socket(zmq_context, ZMQ_ROUTER);
-    if (port->router == NULL) {
+    if (port->router == NULL ||
+        !door_open(&port->door, zmq_context, port->router, port->settings.files_kept)) {
         (void)snprintf(out_error, error_bytes,
                        "cannot open the socket for clients: %s. Raise the limit of open "
                        "files (ulimit -n)",

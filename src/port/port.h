@@ -29,6 +29,7 @@ struct port_settings {
     const char *const *seat_names; // live as long as the port
     uint32_t seat_count;
     const char *durability; // said in each answer; NULL: sync
+    uint64_t files_kept;    // descriptors that clients' connections must leave free
 };
 
 /* A request for the replica. `client` comes back in port_answer(). */
@@ -45,6 +46,10 @@ struct port *port_open(void *zmq_context,
 void port_close(struct port **port);
 /* To poll for input; then port_receive until it answers 0. */
 void *port_socket(struct port *port);
+/* To poll for input too; then port_watch_door. */
+void *port_door_socket(struct port *port);
+/* Closes connections that have come and that there are too few descriptors for. */
+void port_watch_door(struct port *port);
 
 /*
  * One message; its requests go to the taker, which may answer from within. How much work

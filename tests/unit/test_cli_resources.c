@@ -1,5 +1,7 @@
 #include "cli/resources.h"
 
+#include "base/limits.h"
+
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,11 +42,26 @@ static void the_soft_limit_of_open_files_is_raised_and_never_lowered(void **stat
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_true(cli_raise_open_files(100, &error));
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    assert_int_equal(limit.rlim_cur, 100);
+    rlim_t raised = limit.rlim_cur;
+    assert_true(raised == hard || raised >= 100 + LIMIT_CLIENT_CONNECTIONS - 64);
     assert_int_equal(limit.rlim_max, hard);
     assert_true(cli_raise_open_files(50, &error));
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    assert_int_equal(limit.rlim_cur, 100);
+    assert_int_equal(limit.rlim_cur, raised);
+}
+
+static void clients_take_what_the_hard_limit_leaves(void **state)
+{
+    (void)state;
+    struct sentence error = {0};
+    struct rlimit limit = {0};
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    limit.rlim_cur = 64;
+    limit.rlim_max = 1000; // for the rest of this process
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_true(cli_raise_open_files(900, &error));
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(limit.rlim_cur, 1000);
 }
 
 static void past_the_hard_limit_the_sentence_names_the_numbers(void **state)
@@ -93,6 +110,7 @@ int main(void)
         cmocka_unit_test(a_context_allows_the_sockets_it_was_asked_for),
         cmocka_unit_test(more_sockets_than_libzmq_allows_are_refused),
         cmocka_unit_test(the_soft_limit_of_open_files_is_raised_and_never_lowered),
+        cmocka_unit_test(clients_take_what_the_hard_limit_leaves),
         cmocka_unit_test(past_the_hard_limit_the_sentence_names_the_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
