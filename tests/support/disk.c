@@ -249,6 +249,9 @@ read_at(void *context, int handle, void *data, size_t bytes, uint64_t offset)
         size_t index = (size_t)(offset + at) / PAGE_BYTES;
         size_t part = taken - at < PAGE_BYTES ? taken - at : PAGE_BYTES;
         const struct page *page = index < inode->page_count ? inode->pages[index] : NULL;
+        if (page != NULL && (page->rotten & ~page->dirty) != 0) {
+            return -EIO;
+        }
         if (page != NULL) {
             memcpy((uint8_t *)data + at, page->cache, part);
         } else {
@@ -524,6 +527,18 @@ bool sim_disk_overwrite(struct sim_disk *disk,
         memcpy(page->cache + at, (const uint8_t *)data + done, part);
         memcpy(page->media + at, (const uint8_t *)data + done, part);
     }
+    return true;
+}
+
+bool sim_disk_make_unreadable(struct sim_disk *disk, const char *name, uint64_t offset)
+{
+    CHECK(offset % PAGE_BYTES == 0);
+    const struct name *found = disk_store_find_name(&disk->store.cache, name);
+    if (found == NULL || offset >= disk->store.inodes[found->inode]->cache_bytes) {
+        return false;
+    }
+    struct inode *inode = disk->store.inodes[found->inode];
+    disk_store_rot(&disk->store, inode, (size_t)offset / PAGE_BYTES);
     return true;
 }
 

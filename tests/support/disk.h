@@ -120,6 +120,14 @@ bool sim_disk_overwrite(struct sim_disk *disk,
                         size_t bytes);
 
 /*
+ * Rot: the page (FILES_ALIGN_BYTES) at `offset` cannot be read any more: each read that
+ * touches it answers -EIO until a write of it reaches the media, sector by sector, as real
+ * disks put another sector in a bad one's place. Its bytes are gone: on the media there is
+ * garbage (sim_disk_read_media). False if there is no such place.
+ */
+bool sim_disk_make_unreadable(struct sim_disk *disk, const char *name, uint64_t offset);
+
+/*
  * An image of the media as they are now (a backup, a snapshot of the machine), in place of
  * one kept before; and the disk as it was then, for a process that is not running.
  */

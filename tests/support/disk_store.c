@@ -274,6 +274,7 @@ static void flush_page(struct page *page, unsigned mask)
             memcpy(page->media + at, page->cache + at, SIM_DISK_SECTOR_BYTES);
         }
     }
+    page->rotten = (uint8_t)(page->rotten & ~(page->dirty & mask));
     page->dirty = (uint8_t)(page->dirty & ~mask);
 }
 
@@ -400,6 +401,16 @@ struct page *disk_store_page(struct disk_store *store, struct inode *inode, size
     return inode->pages[index];
 }
 
+void disk_store_rot(struct disk_store *store, struct inode *inode, size_t index)
+{
+    enum { GARBAGE = 0x5a };
+    struct page *page = disk_store_page(store, inode, index);
+    memset(page->cache, GARBAGE, PAGE_BYTES);
+    memset(page->media, GARBAGE, PAGE_BYTES);
+    page->dirty = 0;
+    page->rotten = ALL_SECTORS;
+}
+
 static void clear(struct disk_store *store)
 {
     store->cache.count = 0;
@@ -425,6 +436,7 @@ static void copy_file(struct disk_store *to, struct inode *copy, const struct in
             struct page *page = disk_store_page(to, copy, i);
             memcpy(page->cache, file->pages[i]->media, PAGE_BYTES);
             memcpy(page->media, file->pages[i]->media, PAGE_BYTES);
+            page->rotten = file->pages[i]->rotten;
         }
     }
 }

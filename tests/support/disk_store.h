@@ -20,6 +20,7 @@ struct page {
     uint8_t cache[PAGE_BYTES];
     uint8_t media[PAGE_BYTES];
     uint8_t dirty;     // a bit a sector: in the cache, not yet on the media
+    uint8_t rotten;    // a bit a sector: on the media, and cannot be read
     bool is_listed;    // among its inode's dirty pages
     bool is_apart;     // cache and media may differ
     struct page *next; // among the free ones
@@ -112,6 +113,9 @@ void disk_store_flush_span(struct inode *inode,
 void disk_store_flush(struct disk_store *store, struct inode *inode, enum flush flush);
 /* A page to scribble on, made if it was never written. */
 struct page *disk_store_page(struct disk_store *store, struct inode *inode, size_t index);
+
+/* What was there is gone; no read of the page succeeds until it is written again. */
+void disk_store_rot(struct disk_store *store, struct inode *inode, size_t index);
 
 /* Space taken by files that a name or a handle leads to. */
 uint64_t disk_store_used_bytes(const struct disk_store *store);

@@ -319,6 +319,50 @@ static void an_image_put_back_is_the_media_of_its_time(void **state)
     assert_int_equal(count_sectors(fixture, 'a'), 8);
 }
 
+static void a_page_that_cannot_be_read_is_healed_by_a_write(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct files *files = &fixture->files;
+    for (int is_through = 0; is_through < 2; is_through++) {
+        begin(fixture, 5);
+        assert_false(sim_disk_make_unreadable(fixture->disk, "file", PAGE));
+        assert_false(sim_disk_make_unreadable(fixture->disk, "other", 0));
+        assert_true(sim_disk_make_unreadable(fixture->disk, "file", 0));
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(
+                files->read_at(files->context, fixture->handle, fixture->page, PAGE, 0),
+                -EIO);
+            sim_disk_crash(fixture->disk);
+            fixture->handle = files->open_file(files->context, "file", false);
+        }
+        assert_true(sim_disk_read_media(fixture->disk, "file", 0, fixture->page, PAGE));
+        assert_int_equal(count_sectors(fixture, 'a'), 0);
+        assert_int_equal(write_letter(fixture, 'b', is_through), PAGE);
+        if (!is_through) {
+            assert_int_equal(files->sync_file(files->context, fixture->handle), 0);
+        }
+        sim_disk_crash(fixture->disk);
+        read_page(fixture);
+        assert_int_equal(count_sectors(fixture, 'b'), 8);
+    }
+}
+
+/* Power is lost while the write is in the cache: some sectors stay bad. */
+static void a_torn_write_may_not_heal_a_page(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct files *files = &fixture->files;
+    begin(fixture, 6);
+    assert_true(sim_disk_make_unreadable(fixture->disk, "file", 0));
+    assert_int_equal(write_letter(fixture, 'b', false), PAGE);
+    read_page(fixture); // from the cache
+    assert_int_equal(count_sectors(fixture, 'b'), 8);
+    sim_disk_crash(fixture->disk);
+    fixture->handle = files->open_file(files->context, "file", false);
+    assert_int_equal(
+        files->read_at(files->context, fixture->handle, fixture->page, PAGE, 0), -EIO);
+}
+
 static void chance_is_the_seeds_alone(void **state)
 {
     struct fixture *fixture = *state;
@@ -351,6 +395,8 @@ int main(void)
         TEST(a_short_write_takes_a_prefix),
         TEST(space_is_bounded_and_comes_back),
         TEST(an_image_put_back_is_the_media_of_its_time),
+        TEST(a_page_that_cannot_be_read_is_healed_by_a_write),
+        TEST(a_torn_write_may_not_heal_a_page),
         TEST(chance_is_the_seeds_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
