@@ -370,7 +370,10 @@ enum wal_status damage_skip(struct scan *scan, bool *out_goes_on)
     }
     if (scan->number > 0 && scan_is_inside(scan, first, BLOCK_ALIGN_BYTES)) {
         const uint8_t *page = segment_reader_at(&scan->reader, first, BLOCK_ALIGN_BYTES);
-        bool is_blank = page != NULL && scan_is_zero(page, BLOCK_ALIGN_BYTES);
+        if (page == NULL) {
+            return scan_say_unreadable(scan, first);
+        }
+        bool is_blank = scan_is_zero(page, BLOCK_ALIGN_BYTES);
         first += BLOCK_ALIGN_BYTES; // a block that begins here is not part of the log
         scan->result->blank_bytes = is_blank ? scan->offset : first;
         status = search_segment(scan, first, out_goes_on);

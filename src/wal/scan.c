@@ -175,7 +175,10 @@ static enum wal_status look_here(struct scan *scan, struct found *found)
     }
     const uint8_t *page =
         segment_reader_at(&scan->reader, scan->offset, BLOCK_ALIGN_BYTES);
-    observation->is_blank = page != NULL && scan_is_zero(page, BLOCK_ALIGN_BYTES);
+    if (page == NULL) {
+        return scan_say_unreadable(scan, scan->offset);
+    }
+    observation->is_blank = scan_is_zero(page, BLOCK_ALIGN_BYTES);
     found->block = scan_read_block(scan, scan->offset, &found->header);
     if (scan->reader.error != 0) {
         return scan_say_unreadable(scan, scan->offset);

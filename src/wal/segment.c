@@ -28,6 +28,8 @@
  */
 #include "wal/segment.h"
 
+#include "wal/pages.h"
+
 #include "base/check.h"
 
 #include <errno.h>
@@ -293,9 +295,8 @@ segment_reader_at(struct segment_reader *reader, uint64_t offset, size_t bytes)
     size_t wanted = bytes > reader->chunk_bytes ? bytes : reader->chunk_bytes;
     wanted = wanted < left ? wanted : (size_t)left;
     reserve(reader, wanted);
-    const struct files *files = reader->files;
     int64_t got =
-        files->read_at(files->context, reader->handle, reader->data, wanted, offset);
+        pages_read(reader->files, reader->handle, reader->data, wanted, offset, NULL);
     reader->start_bytes = offset;
     reader->valid_bytes = got < 0 ? 0 : (size_t)got;
     if (got < 0) {

@@ -86,7 +86,10 @@ void segment_reader_init(struct segment_reader *reader,
                          size_t chunk_bytes);
 /* Opens log-N, unless it is open. False: reader->error. */
 bool segment_reader_open(struct segment_reader *reader, uint64_t number);
-/* `bytes` at `offset`, both aligned; NULL: cannot be read. Valid until the next call. */
+/*
+ * `bytes` at `offset`, both aligned; NULL: cannot be read. A bad sector is garbage
+ * (pages.h). Valid until the next call.
+ */
 const uint8_t *
 segment_reader_at(struct segment_reader *reader, uint64_t offset, size_t bytes);
 /* What was read may have changed on disk. */

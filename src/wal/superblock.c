@@ -30,6 +30,7 @@
  */
 #include "wal/superblock.h"
 
+#include "wal/pages.h"
 #include "wal/record.h"
 #include "wal/segment.h"
 
@@ -197,10 +198,11 @@ static enum superblock_sight read_pages(struct superblock_file *file)
     file->handle = handle;
     file->is_open = true;
     memset(file->pages, 0, SUPERBLOCK_FILE_BYTES);
+    // A copy that cannot be read is a bad one.
     int64_t got =
-        files->read_at(files->context, handle, file->pages, SUPERBLOCK_FILE_BYTES, 0);
-    file->error = got < 0 ? (int)-got : 0;
+        pages_read(files, handle, file->pages, SUPERBLOCK_FILE_BYTES, 0, &file->error);
     if (got < 0) {
+        file->error = (int)-got;
         return SUPERBLOCK_UNREADABLE;
     }
     return got == SUPERBLOCK_FILE_BYTES ? SUPERBLOCK_SOUND : SUPERBLOCK_BROKEN;
@@ -222,7 +224,7 @@ enum superblock_sight superblock_read(struct superblock_file *file,
     }
     int pair = find_pair(copies);
     if (pair < 0 || (!descends(copies, pair) && !MUTANT_IS(164))) {
-        return SUPERBLOCK_BROKEN;
+        return file->error == 0 ? SUPERBLOCK_BROKEN : SUPERBLOCK_UNREADABLE;
     }
     if (copies[pair].version != SUPERBLOCK_FORMAT_VERSION && !MUTANT_IS(175)) {
         return SUPERBLOCK_NEWER;

@@ -234,7 +234,7 @@ read_at(void *context, int handle, void *data, size_t bytes, uint64_t offset)
     struct sim_disk *disk = context;
     enum fate fate = begin_call(disk, SIM_DISK_READ);
     if (fate != FATE_DO) {
-        return error_of(disk, fate);
+        return fate == FATE_FAIL ? error_of(disk, fate) : -ENXIO; // no single sector's
     }
     CHECK(offset % PAGE_BYTES == 0);
     CHECK(bytes % PAGE_BYTES == 0);

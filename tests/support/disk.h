@@ -79,8 +79,9 @@ void sim_disk_crash(struct sim_disk *disk);
 
 /*
  * The call after `call_count` further ones takes partial effect (a write: any subset of
- * its sectors, in the cache or, written through, on the media) and answers -EIO, as do
- * all later ones, until sim_disk_restart(). 0: the very next call.
+ * its sectors, in the cache or, written through, on the media) and answers -EIO (a read
+ * -ENXIO: EIO is of a bad sector), as do all later ones, until sim_disk_restart(). 0: the
+ * very next call.
  */
 void sim_disk_crash_after(struct sim_disk *disk, uint64_t call_count);
 

@@ -299,7 +299,7 @@ static void a_log_that_cannot_be_read_is_reported(void **state)
     append(fixture, 100);
     wal_close(&fixture->wal);
     for (uint64_t at = 0; at < 2; at++) {
-        sim_disk_fail_next(fixture->disk, SIM_DISK_READ, at, EIO);
+        sim_disk_fail_next(fixture->disk, SIM_DISK_READ, at, ENXIO);
         assert_int_equal(try_open(fixture), WAL_DAMAGED);
         assert_non_null(strstr(fixture->recovery.sentence, "cannot be read"));
     }

@@ -186,9 +186,9 @@ static void a_reader_reads_what_is_there_and_no_further(void **state)
     assert_int_equal(segment_reader_at(&reader, BYTES - PAGE, PAGE)[0], 9);
     assert_int_equal(sim_disk_counters_of(fixture->disk).bytes_read, before);
     segment_reader_forget(&reader);
-    sim_disk_fail_next(fixture->disk, SIM_DISK_READ, 0, EIO);
+    sim_disk_fail_next(fixture->disk, SIM_DISK_READ, 0, ENXIO);
     assert_null(segment_reader_at(&reader, BYTES - PAGE, PAGE));
-    assert_int_equal(reader.error, EIO);
+    assert_int_equal(reader.error, ENXIO);
     segment_reader_fini(&reader);
     sim_disk_fail_next(fixture->disk, SIM_DISK_SIZE, 0, EIO);
     assert_false(segment_reader_open(&reader, 1));

@@ -142,8 +142,41 @@ static void a_directory_without_one_says_so(void **state)
     assert_int_equal(read_again(fixture, &superblock), SUPERBLOCK_UNREADABLE);
     assert_int_equal(fixture->file.error, EIO);
     format(fixture, 1);
-    sim_disk_fail_next(fixture->disk, SIM_DISK_READ, 0, EIO);
+    sim_disk_fail_next(fixture->disk, SIM_DISK_READ, 0, ENXIO);
     assert_int_equal(read_again(fixture, &superblock), SUPERBLOCK_UNREADABLE);
+    assert_int_equal(fixture->file.error, ENXIO);
+    sim_disk_fail_next(fixture->disk, SIM_DISK_READ, 0, EIO); // once only
+    assert_int_equal(read_again(fixture, &superblock), SUPERBLOCK_SOUND);
+}
+
+/* Two equal ones that can be read are enough, and the next write heals the others. */
+static void a_copy_that_cannot_be_read_is_a_bad_copy(void **state)
+{
+    struct fixture *fixture = *state;
+    for (unsigned bad = 0; bad < 1u << SUPERBLOCK_COPIES; bad++) {
+        format(fixture, bad);
+        unsigned count = 0;
+        for (unsigned i = 0; i < SUPERBLOCK_COPIES; i++) {
+            if ((bad >> i & 1u) != 0) {
+                assert_true(sim_disk_make_unreadable(
+                    fixture->disk, SUPERBLOCK_NAME, (uint64_t)i * SUPERBLOCK_COPY_BYTES));
+                count++;
+            }
+        }
+        struct superblock superblock;
+        enum superblock_sight sight = read_again(fixture, &superblock);
+        if (count > SUPERBLOCK_COPIES / 2) {
+            assert_int_equal(sight, SUPERBLOCK_UNREADABLE);
+            assert_int_equal(fixture->file.error, EIO);
+            continue;
+        }
+        assert_int_equal(sight, SUPERBLOCK_SOUND);
+        assert_int_equal(superblock_rewrite(&fixture->file), 0);
+        assert_int_equal(superblock_write(&fixture->file, &superblock), 0);
+        assert_int_equal(read_again(fixture, &superblock), SUPERBLOCK_SOUND);
+        assert_int_equal(fixture->file.error, 0);
+        assert_int_equal(superblock.sequence, 2);
+    }
 }
 
 static void formatting_cut_short_leaves_none_or_a_whole_one(void **state)
@@ -402,6 +435,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(every_field_is_read_back),
         TEST(a_directory_without_one_says_so),
+        TEST(a_copy_that_cannot_be_read_is_a_bad_copy),
         TEST(formatting_cut_short_leaves_none_or_a_whole_one),
         TEST(formatting_again_after_a_full_disk_leaves_none_or_a_whole_one),
         TEST(a_crash_leaves_the_old_or_the_new_value),

@@ -358,7 +358,7 @@ static void a_disk_that_does_not_read_is_no_damage(void **state)
     log_fixture_open(fixture);
     log_fixture_append(fixture, 2, 3000);
     struct wal_slice slice;
-    sim_disk_fail_next(fixture->disk, SIM_DISK_READ, 0, EIO);
+    sim_disk_fail_next(fixture->disk, SIM_DISK_READ, 0, ENXIO);
     assert_int_equal(wal_read(fixture->wal, 2, 2, 10, UINT64_MAX, &slice), WAL_DAMAGED);
 }
 

@@ -151,14 +151,17 @@ static struct log_fixture *new_log(enum shape shape)
 }
 
 /* The read, or opening of a file, after `calls` others fails. False: there is none. */
-static bool fail_one_call(enum shape shape, enum sim_disk_call call, uint64_t calls)
+static bool
+fail_one_call(enum shape shape, enum sim_disk_call call, uint64_t calls, int error)
 {
     struct log_fixture *fixture = new_log(shape);
-    sim_disk_fail_next(fixture->disk, call, calls, EIO);
+    sim_disk_fail_next(fixture->disk, call, calls, error);
     enum wal_status status = log_fixture_try_open(fixture);
     bool has_failed = sim_disk_has_failed(fixture->disk);
+    // A place that could not be read once is read again.
+    bool is_read_again = call == SIM_DISK_READ && error == EIO;
+    assert_int_equal(status == WAL_OK, is_read_again || !has_failed);
     if (status != WAL_OK) {
-        assert_true(has_failed);
         assert_non_null(strstr(fixture->recovery.sentence, "cannot"));
         log_fixture_restart(fixture); // nothing was changed
     }
@@ -173,12 +176,18 @@ static bool fail_one_call(enum shape shape, enum sim_disk_call call, uint64_t ca
 static void a_call_that_fails_while_opening_loses_nothing(void **state)
 {
     (void)state;
-    static const enum sim_disk_call CALLS[] = {SIM_DISK_READ, SIM_DISK_OPEN,
-                                               SIM_DISK_SIZE};
+    static const struct {
+        enum sim_disk_call kind;
+        int error;
+    } CALLS[] = {{SIM_DISK_READ, EIO},
+                 {SIM_DISK_READ, ENXIO},
+                 {SIM_DISK_OPEN, EIO},
+                 {SIM_DISK_SIZE, EIO}};
     for (int shape = 0; shape < SHAPES; shape++) {
         for (size_t i = 0; i < sizeof CALLS / sizeof CALLS[0]; i++) {
             uint64_t calls = 0;
-            while (fail_one_call((enum shape)shape, CALLS[i], calls)) {
+            while (
+                fail_one_call((enum shape)shape, CALLS[i].kind, calls, CALLS[i].error)) {
                 calls++;
             }
             assert_true(calls >= 3);
@@ -193,7 +202,7 @@ static void a_read_that_fails_says_so_and_can_be_tried_again(void **state)
     for (cs_slot slot = 1; slot <= fixture->twin->length; slot++) {
         for (uint64_t calls = 0; calls < 2; calls++) {
             log_fixture_restart(fixture);
-            sim_disk_fail_next(fixture->disk, SIM_DISK_READ, calls, EIO);
+            sim_disk_fail_next(fixture->disk, SIM_DISK_READ, calls, ENXIO);
             struct wal_slice slice = {0};
             enum wal_status status = wal_read(fixture->wal, slot, slot, 1, 1, &slice);
             wal_slice_fini(&slice);

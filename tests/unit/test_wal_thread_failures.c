@@ -38,7 +38,7 @@ static void a_read_that_fails_is_told_and_can_be_tried_again(void **state)
     wal_rig_start(rig);
     wal_rig_append(rig, 1, 2000);
     wal_rig_receive_durable(rig);
-    shared_disk_fail_next(&rig->disk, SIM_DISK_READ, EIO);
+    shared_disk_fail_next(&rig->disk, SIM_DISK_READ, ENXIO);
     wal_rig_read(rig, 1, 1, 5, 7);
     const struct wal_completion *completion = wal_rig_receive_slice(rig, 7);
     assert_int_equal(completion->status, WAL_DAMAGED);

@@ -98,6 +98,12 @@ void damaged_log_spoil(struct log_fixture *fixture, uint64_t page)
         sim_disk_overwrite(fixture->disk, place.name, place.offset + AT, &rotten, 1));
 }
 
+void damaged_log_make_unreadable(struct log_fixture *fixture, uint64_t page)
+{
+    struct place place = place_of(fixture, page);
+    assert_true(sim_disk_make_unreadable(fixture->disk, place.name, place.offset));
+}
+
 uint64_t
 damaged_log_spoil_written(struct log_fixture *fixture, uint64_t first, uint64_t count)
 {

@@ -35,6 +35,9 @@ void damaged_log_spoil(struct log_fixture *fixture, uint64_t page);
 uint64_t
 damaged_log_spoil_written(struct log_fixture *fixture, uint64_t first, uint64_t count);
 
+/* No read of the page succeeds until it is written, whether something is there or not. */
+void damaged_log_make_unreadable(struct log_fixture *fixture, uint64_t page);
+
 /* The place of a page, for what is done to it otherwise. */
 void damaged_log_read_page(struct log_fixture *fixture,
                            uint64_t page,
