@@ -1,7 +1,7 @@
 /*
  * extents.h - where each slot of the logical log lies on disk: runs of consecutive slots
  * in consecutive blocks of one segment, at most EXTENT_SPAN_BYTES long. A replaced suffix
- * cuts runs. A log of 10 GB takes about 1.5 MB here.
+ * cuts runs. A log of 10 GB takes about 2 MB here.
  *
  *   items are in order of slots, without overlap: item[i].last < item[i + 1].first.
  *   What lies between two of them was damaged (faults.h).
@@ -21,6 +21,7 @@ struct extent_place {
     uint64_t segment;
     uint64_t offset_bytes;    // of the block
     uint32_t record_at_bytes; // of the record, from the block's start
+    uint64_t block;           // its number
 };
 
 struct extent {

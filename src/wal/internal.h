@@ -94,7 +94,7 @@ enum wal_status wal_write_block(struct wal *wal,
                                 const struct wal_block_plan *plan,
                                 const struct log_state *after);
 
-/* Notes where the records of a block at `offset` of `segment` put their entries. */
+/* Notes where the records of block wal->block, at `offset` of `segment`, put entries. */
 void wal_note_entries(struct wal *wal,
                       struct cs_view body,
                       uint64_t segment,

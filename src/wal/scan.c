@@ -281,10 +281,10 @@ static void accept_block(struct scan *scan, const struct found *found)
 {
     struct wal *wal = scan->wal;
     struct cs_view body = block_body(found->block, &found->header);
+    wal->block = found->header.number;
     wal_note_entries(wal, body, scan->number, scan->offset);
     keep_in_tail(scan, body);
     wal->state = found->after;
-    wal->block = found->header.number;
     wal->record_block = record_any_counts(body) ? wal->block : wal->record_block;
     wal->digest = found->header.digest;
     scan->result->last_segment = scan->number;

@@ -187,52 +187,100 @@ static cs_slot failed_slot(const struct cursor *cursor)
 }
 
 /*
- * The run with fault->first has rotted at `offset`. Slots up to the next sound block of the
- * run are lost, which says what they hash to; from there on the run goes on.
+ * The block at `at` may be the next of the run behind one that has rotted. Each of a run says
+ * what the log was when no slot of it had been replaced yet; one that is older, or that lies
+ * where its number cannot come, is a copy that was written to a wrong place.
  */
-static void lose_block(struct wal *wal, uint64_t offset, struct wal_fault *fault)
+static bool
+is_of_run(const struct extent *run, uint64_t at, const struct block_header *header)
 {
-    const struct extent_place whole = extents_find(&wal->extents, fault->first)->place;
-    uint64_t end = whole.offset_bytes + EXTENT_SPAN_BYTES;
-    struct extent_place place = {.segment = whole.segment,
-                                 .record_at_bytes = BLOCK_HEADER_BYTES};
-    struct block_header header = {0};
-    cs_slot last = extents_lose(&wal->extents, fault->first);
-    fault->last = last;
+    uint64_t room = (at - run->place.offset_bytes) / BLOCK_ALIGN_BYTES;
+    return (header->number > run->place.block &&
+            header->number - run->place.block <= room) ||
+           MUTANT_IS(274);
+}
+
+/*
+ * Slots from fault->first on, to the next sound block of their run, lie in what has rotted at
+ * `offset`; that block says what they hash to, and the run goes on there (`place`). None are
+ * lost if what has rotted held no slot.
+ */
+static enum wal_status find_next_block(struct wal *wal,
+                                       uint64_t offset,
+                                       struct wal_fault *fault,
+                                       struct extent_place *out_place)
+{
+    const struct extent *run = extents_find(&wal->extents, fault->first);
+    uint64_t end = run->place.offset_bytes + EXTENT_SPAN_BYTES;
+    *out_place = (struct extent_place){0};
+    fault->last = run->last;
     for (uint64_t at = offset + BLOCK_ALIGN_BYTES; at < end && !MUTANT_IS(244);
          at += BLOCK_ALIGN_BYTES) {
-        const uint8_t *block = read_block(wal, whole.segment, at, &header);
-        if (block == NULL || header.length_before < fault->first ||
-            header.length_before > last) {
+        struct block_header header = {0};
+        const uint8_t *block = read_block(wal, run->place.segment, at, &header);
+        if (block == NULL && wal->reader.error != 0) {
+            const struct cursor there = {.wal = wal, .offset = at, .next = fault->first};
+            return say_damaged(wal, &there);
+        }
+        cs_slot least = MUTANT_IS(273) ? fault->first : fault->first - 1;
+        if (block == NULL || header.length_before < least ||
+            header.length_before > run->last || !is_of_run(run, at, &header)) {
             continue; // rotten, a copy, or behind the run
         }
         fault->last = header.length_before;
         fault->after_chain = header.chain_before;
         fault->knows_after = true;
-        place.offset_bytes = at;
-        extents_fill(&wal->extents, fault->last + 1, (uint32_t)(last - fault->last),
-                     &place);
-        return;
+        *out_place = (struct extent_place){.segment = run->place.segment,
+                                           .offset_bytes = at,
+                                           .record_at_bytes = BLOCK_HEADER_BYTES,
+                                           .block = header.number};
+        break;
     }
+    return WAL_OK;
+}
+
+/*
+ * The chain that lost slots go on from. Where that cannot be told, what stood there has
+ * rotted too: fault->first becomes smaller.
+ */
+static enum wal_status find_before_lost(struct wal *wal, struct wal_fault *fault)
+{
+    struct cursor cursor = {.wal = wal};
+    while (faults_find(&wal->faults, fault->first - 1) == NULL &&
+           !read_chain(&cursor, fault->first - 1, &fault->before_chain)) {
+        if (wal->reader.error != 0 && !MUTANT_IS(275)) {
+            return WAL_DAMAGED; // that says nothing about the slot
+        }
+        fault->first--;
+    }
+    return WAL_OK;
 }
 
 /*
  * What stood at `slot`, in the block at `offset`, has rotted. If what stood before it has
- * too, that is lost as well.
+ * too, that is lost as well. Not WAL_OK: a read failed, and nothing is lost by that.
  */
-static void lose(struct wal *wal, cs_slot slot, uint64_t offset)
+static enum wal_status lose(struct wal *wal, cs_slot slot, uint64_t offset)
 {
     struct wal_fault fault = {.first = slot};
-    struct cursor cursor = {.wal = wal};
-    lose_block(wal, offset, &fault);
-    const struct wal_fault *before = faults_find(&wal->faults, slot - 1);
-    while (before == NULL && !read_chain(&cursor, fault.first - 1, &fault.before_chain)) {
-        fault.first--;
-        cs_slot last = extents_lose(&wal->extents, fault.first);
-        CHECK(last == fault.first);
-        before = faults_find(&wal->faults, fault.first - 1);
+    struct extent_place place;
+    enum wal_status status = find_next_block(wal, offset, &fault, &place);
+    bool is_lost = fault.last >= slot;
+    if (status == WAL_OK && is_lost) {
+        status = find_before_lost(wal, &fault);
     }
-    faults_add(&wal->faults, &fault);
+    if (status != WAL_OK) {
+        return status;
+    }
+    cs_slot last = extents_lose(&wal->extents, slot);
+    extents_fill(&wal->extents, fault.last + 1, (uint32_t)(last - fault.last), &place);
+    for (cs_slot before = slot - 1; before >= fault.first && is_lost; before--) {
+        (void)extents_lose(&wal->extents, before);
+    }
+    if (is_lost) {
+        faults_add(&wal->faults, &fault);
+    }
+    return WAL_OK;
 }
 
 /* ---- slices ------------------------------------------------------------------------ */
@@ -294,10 +342,12 @@ collect(struct cursor *cursor, const struct limits *limits, struct wal_slice *sl
         }
         if (status == WAL_DAMAGED && cursor->wal->reader.error == 0) {
             // Perhaps an earlier slot of the run: then this one is looked for again.
-            lose(cursor->wal, failed, cursor->offset);
+            status = lose(cursor->wal, failed, cursor->offset);
             cursor->next = wanted;
             cursor->extent = NULL;
-            continue;
+            if (status == WAL_OK) {
+                continue;
+            }
         }
         if (status != WAL_OK) {
             return status;
@@ -325,7 +375,10 @@ find_before(struct cursor *cursor, cs_slot slot, struct wal_slice *slice)
         if (wal->reader.error != 0) {
             return WAL_DAMAGED;
         }
-        lose(wal, failed_slot(cursor), cursor->offset);
+        enum wal_status status = lose(wal, failed_slot(cursor), cursor->offset);
+        if (status != WAL_OK) {
+            return status;
+        }
         const struct wal_fault *fault = faults_find(&wal->faults, slot);
         if (fault != NULL) {
             slice->fault = *fault;

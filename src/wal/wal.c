@@ -336,6 +336,7 @@ void wal_note_entries(struct wal *wal,
                 .offset_bytes = offset,
                 .record_at_bytes =
                     (uint32_t)(BLOCK_HEADER_BYTES + (size_t)(rest.data - body.data)),
+                .block = wal->block,
             };
             note_record(wal, &record, &place);
         }

@@ -85,7 +85,7 @@ static void every_slot_is_found_where_it_was_written_last(void **state)
             place.record_at_bytes = 200;
         }
         if (place.offset_bytes >= SEGMENT_BYTES) {
-            place = (struct extent_place){place.segment + 1, PAGE, 200};
+            place = (struct extent_place){place.segment + 1, PAGE, 200, 0};
         }
         extents_put(&extents, first, count, &place);
         if (count > 0) {

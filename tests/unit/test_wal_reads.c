@@ -4,6 +4,8 @@
  */
 #include "unit/support/damaged_log.h"
 
+#include "wal/internal.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +15,11 @@
 
 #include <cmocka.h>
 
-enum { FILE_PAGES = DAMAGED_LOG_FILE_PAGES, PAGES = DAMAGED_LOG_PAGES };
+enum {
+    PAGE = DAMAGED_LOG_PAGE_BYTES,
+    FILE_PAGES = DAMAGED_LOG_FILE_PAGES,
+    PAGES = DAMAGED_LOG_PAGES
+};
 
 /* ---- what rots while the log is open ----------------------------------------------- */
 
@@ -97,6 +103,69 @@ static void what_rots_before_a_slot_that_rots_is_lost_with_it(void **state)
         damaged_log_repair(fixture, 3);
         log_fixture_destroy(&fixture);
     }
+}
+
+/* In the way of a reader, but without a slot. */
+static void what_rots_between_slots_costs_nothing(void **state)
+{
+    (void)state;
+    enum { SEAL, PROMISE, BOTH, WAYS, BAD = 3 };
+    for (int way = 0; way < WAYS; way++) {
+        for (cs_slot first = 1; first <= 3; first++) {
+            struct log_fixture *fixture = log_fixture_new();
+            log_fixture_open(fixture);
+            log_fixture_append(fixture, 1, 100); // page 2
+            if (way != PROMISE) {
+                assert_int_equal(wal_seal(fixture->wal), WAL_OK);
+            }
+            if (way != SEAL) {
+                log_fixture_promise(fixture);
+            }
+            log_fixture_append(fixture, 1, 100);
+            log_fixture_append(fixture, 1, 100);
+            damaged_log_spoil(fixture, BAD);
+            struct wal_slice slice = log_fixture_read(fixture, first, 3, 9, 9999);
+            assert_int_equal(slice.entry_count, 4 - first);
+            assert_int_equal(slice.fault.first, 0);
+            wal_slice_fini(&slice);
+            assert_int_equal(damaged_log_count_lost(fixture), 0);
+            log_fixture_assert_log(fixture, 2);
+            log_fixture_destroy(&fixture);
+        }
+    }
+}
+
+/*
+ * A write that went to a wrong place has put a block of a suffix that was replaced into a
+ * longer block: what it says of the log was never so behind that one.
+ */
+static void a_copy_of_a_replaced_block_does_not_say_what_is_lost(void **state)
+{
+    struct log_fixture *fixture = *state;
+    struct twin *twin = fixture->twin;
+    enum { LENGTH = 5, OLD_FOUR = 6, NEW_THREE = 9 }; // slots; pages
+    log_fixture_open(fixture);
+    log_fixture_promise(fixture); // page 2
+    for (int i = 0; i < LENGTH; i++) {
+        log_fixture_append(fixture, 1, 100); // pages 3 to 7
+    }
+    log_fixture_promise(fixture); // page 8
+    twin_sync(twin, 3, 1, PAGE, &fixture->records);
+    log_fixture_commit(fixture); // pages 9 and 10
+    log_fixture_append(fixture, 1, 100);
+    log_fixture_append(fixture, 1, 100);
+    uint8_t bytes[PAGE];
+    damaged_log_read_page(fixture, OLD_FOUR, bytes);
+    damaged_log_write_page(fixture, NEW_THREE + 1, bytes);
+    struct wal_slice slice = log_fixture_read(fixture, 1, LENGTH, 9, 99999);
+    assert_int_equal(slice.entry_count, 2);
+    assert_int_equal(slice.fault.first, 3);
+    assert_int_equal(slice.fault.last, 3);
+    assert_true(slice.fault.knows_after);
+    assert_true(damaged_log_is_chain(slice.fault.after_chain, twin, 3));
+    wal_slice_fini(&slice);
+    damaged_log_repair(fixture, 1);
+    log_fixture_assert_log(fixture, 2);
 }
 
 /* ---- calls that fail --------------------------------------------------------------- */
@@ -215,15 +284,65 @@ static void a_read_that_fails_says_so_and_can_be_tried_again(void **state)
     log_fixture_assert_log(fixture, 10);
 }
 
+/*
+ * The first block of a segment has rotted; while what stood before it is looked up, in the
+ * segment before, a call fails: that says nothing about those slots.
+ */
+static bool fail_while_losing(enum sim_disk_call call, uint64_t calls, int error)
+{
+    struct log_fixture *fixture = log_fixture_new();
+    log_fixture_open(fixture);
+    while (fixture->wal->segment.number < 2) {
+        log_fixture_append(fixture, 1, 5000);
+    }
+    cs_slot slot = fixture->twin->length;
+    log_fixture_append(fixture, 1, 100);
+    damaged_log_spoil(fixture, FILE_PAGES + 1);
+    sim_disk_fail_next(fixture->disk, call, calls, error);
+    struct wal_slice slice = {0};
+    enum wal_status status = wal_read(fixture->wal, slot, slot + 1, 9, 99999, &slice);
+    bool has_failed = sim_disk_has_failed(fixture->disk);
+    assert_int_equal(status, has_failed ? WAL_DAMAGED : WAL_OK);
+    assert_int_equal(damaged_log_count_lost(fixture), has_failed ? 0 : 1);
+    wal_slice_fini(&slice);
+    if (has_failed) { // else it would strike now
+        slice = log_fixture_read(fixture, slot, slot + 1, 9, 99999);
+        assert_int_equal(damaged_log_count_lost(fixture), 1);
+        wal_slice_fini(&slice);
+    }
+    sim_disk_restart(fixture->disk); // a fault that did not strike is gone
+    log_fixture_destroy(&fixture);
+    return has_failed;
+}
+
+static void a_call_that_fails_while_slots_are_lost_loses_no_others(void **state)
+{
+    (void)state;
+    static const struct {
+        enum sim_disk_call kind;
+        int error;
+    } CALLS[] = {{SIM_DISK_READ, ENXIO}, {SIM_DISK_OPEN, EMFILE}, {SIM_DISK_SIZE, EIO}};
+    for (size_t i = 0; i < sizeof CALLS / sizeof CALLS[0]; i++) {
+        uint64_t calls = 0;
+        while (fail_while_losing(CALLS[i].kind, calls, CALLS[i].error)) {
+            calls++;
+        }
+        assert_true(calls >= 3); // the segment before, the one after, and it again
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_rots_while_the_log_is_open_is_lost_and_repaired),
         cmocka_unit_test(what_rots_before_a_slot_that_rots_is_lost_with_it),
         cmocka_unit_test(a_call_that_fails_while_opening_loses_nothing),
+        cmocka_unit_test(what_rots_between_slots_costs_nothing),
+        cmocka_unit_test(a_call_that_fails_while_slots_are_lost_loses_no_others),
 #define TEST(name)                                                                       \
     cmocka_unit_test_setup_teardown(name, log_fixture_set_up, log_fixture_tear_down)
         TEST(of_an_open_log_only_what_rotted_is_lost),
+        TEST(a_copy_of_a_replaced_block_does_not_say_what_is_lost),
         TEST(a_read_that_fails_says_so_and_can_be_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
