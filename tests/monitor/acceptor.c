@@ -194,6 +194,8 @@ static void judge_append(struct monitor *monitor)
     }
     EXPECT(monitor, RULE_P7, monitor->view.role != PAXOS_LEADER,
            "a leader appends what nobody proposed");
+    EXPECT(monitor, RULE_P5, monitor->view.faulty_first == 0,
+           "appends to a log with slots of unknown identity");
     EXPECT(monitor, RULE_A3, monitor->kept == monitor->length_before,
            "an append that changes slot %llu", ull(monitor->kept + 1));
     bool may_be = message != NULL && is_followed(monitor, message) &&
@@ -221,6 +223,28 @@ static void judge_append(struct monitor *monitor)
                                    message->log.from_chain),
                "the log after Entries is not the leader's");
     }
+}
+
+/*
+ * P5, I6: a leader's log in place of one with lost slots holds all that was acked or known to
+ * be decided.
+ */
+static void judge_replaced(struct monitor *monitor)
+{
+    const struct paxos_view *before = &monitor->view;
+    const struct model_lost *lost = &monitor->lost;
+    if (before->faulty_first == 0) {
+        return;
+    }
+    EXPECT(monitor, RULE_P5, monitor->log.length >= lost->decided,
+           "accepts %llu slots, %llu were known to be decided", ull(monitor->log.length),
+           ull(lost->decided));
+    EXPECT(monitor, RULE_P5,
+           !ballot_equal(before->accepted, before->promised) ||
+               (monitor->log.length >= lost->length &&
+                spec_log_agrees(&monitor->log, lost->length, lost->chain)),
+           "accepts %s again with %llu slots, of which it had %llu, or others",
+           spec_ballot(before->promised), ull(monitor->log.length), ull(lost->length));
 }
 
 static void judge_sync(struct monitor *monitor)
@@ -252,6 +276,7 @@ static void judge_sync(struct monitor *monitor)
         "accepts %s with %llu slots, its leader synced %llu, or others",
         spec_ballot(after->accepted), ull(monitor->log.length),
         ull(following->sync_length));
+    judge_replaced(monitor);
     if (may_be) {
         bool is_sync = message->type == PAXOS_ACCEPT_SYNC;
         EXPECT(monitor, RULE_A2,
@@ -288,6 +313,34 @@ static void judge_fetched(struct monitor *monitor)
     for (uint32_t i = 0; i < STREAMS_MAX; i++) {
         monitor->following.streams[i].is_left = true;
     }
+}
+
+/*
+ * P5: slots that were lost come back as a whole run, which hashes to what it must (log.c),
+ * or as entries that are decided.
+ */
+static void judge_repair(struct monitor *monitor)
+{
+    const struct paxos_message *message = monitor->message;
+    const struct paxos_view *before = &monitor->view;
+    const struct paxos_view *after = monitor->step->view;
+    bool may_be = message != NULL && message->type == PAXOS_ENTRIES;
+    EXPECT(monitor, RULE_P5, may_be && before->faulty_first != 0,
+           "repairs slots that nobody sent, or none are lost");
+    EXPECT(monitor, RULE_P5,
+           ballot_equal(after->accepted, before->accepted) &&
+               ballot_equal(after->promised, before->promised) &&
+               monitor->kept == monitor->length_before,
+           "a repair makes promised %s accepted %s of %s and %s, or changes slot %llu",
+           spec_ballot(after->promised), spec_ballot(after->accepted),
+           spec_ballot(before->promised), spec_ballot(before->accepted),
+           ull(monitor->kept + 1));
+    cs_slot length = monitor->log.length;
+    EXPECT(monitor, RULE_P5,
+           length >= before->faulty_last ||
+               (may_be && message->log.decided >= length && after->decided == length),
+           "takes slots to %llu of a lost run to %llu, and they are not decided",
+           ull(length), ull(before->faulty_last));
 }
 
 /* A9. */
@@ -335,8 +388,10 @@ void spec_acceptor_judge(struct monitor *monitor)
     switch ((enum paxos_persist_kind)monitor->step->effects->persist.kind) {
     case PAXOS_PERSIST_NONE:
     case PAXOS_PERSIST_CONFIG:
-    case PAXOS_PERSIST_REPAIR: // of lives that are not judged
-    case PAXOS_PERSIST_NOTE:   // of the caller, not of a step
+    case PAXOS_PERSIST_NOTE: // of the caller, not of a step
+        break;
+    case PAXOS_PERSIST_REPAIR:
+        judge_repair(monitor);
         break;
     case PAXOS_PERSIST_PROMISE:
         judge_promise_record(monitor);

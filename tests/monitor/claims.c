@@ -1,18 +1,9 @@
 /*
- * claims.c - messages as the step sends them: who may say it, that it is so, and that it
- * is durable before it leaves (2.4, 2.5, A1, A4). A message is covered by the records up
- * to `token`: those that are durable, or that it waits for.
+ * claims.c - messages of phases 1 and 2 as the step sends them: who may say it, that it is
+ * so, and that it is durable before it leaves (2.4, 2.5, A1, A4). A message is covered by
+ * the records up to `token`: those that are durable, or that it waits for.
  */
 #include "monitor/model.h"
-
-#include <string.h>
-
-struct sent {
-    const struct paxos_message *message;
-    uint64_t token;
-    const char *name;
-    bool is_before; // it may come of the event; a tick after it then took over
-};
 
 struct speaker { // as whom the node says what is of its own ballot
     const struct paxos_view *view;
@@ -123,17 +114,24 @@ static void judge_promise(struct monitor *monitor, const struct sent *sent)
                ballot_equal(monitor->promised, message->ballot),
            "Promise(%s) to n%u that did not ask, or promised %s instead",
            spec_ballot(message->ballot), message->to, spec_ballot(monitor->promised));
+    bool is_lost = monitor->lost.is_active;
+    EXPECT(monitor, RULE_P5, (promise->faulty != 0) == is_lost,
+           "Promise says faulty %u, slots of unknown identity: %d", promise->faulty,
+           is_lost);
+    // With lost slots it binds the node and says what is decided: it is no vote.
+    struct paxos_ballot accepted = is_lost ? (struct paxos_ballot){0} : after->accepted;
+    cs_slot length = is_lost ? after->decided : after->length;
     EXPECT(monitor, RULE_P1,
-           ballot_equal(promise->accepted, after->accepted) &&
-               promise->length == after->length && promise->decided == after->decided,
+           ballot_equal(promise->accepted, accepted) && promise->length == length &&
+               promise->decided == after->decided,
            "Promise says accepted %s, %llu slots, decided %llu; they are %s, %llu, %llu",
            spec_ballot(promise->accepted), ull(promise->length), ull(promise->decided),
-           spec_ballot(after->accepted), ull(after->length), ull(after->decided));
+           spec_ballot(accepted), ull(length), ull(after->decided));
     EXPECT(monitor, RULE_P1,
            spec_log_agrees(&monitor->log, promise->length, promise->length_chain) &&
                spec_log_agrees(&monitor->log, promise->decided, promise->decided_chain),
            "Promise names chains that are not those of its log");
-    judge_durable(monitor, sent, promise->accepted, promise->length);
+    judge_durable(monitor, sent, after->accepted, promise->length);
 }
 
 static void judge_nack(struct monitor *monitor, const struct sent *sent)
@@ -325,6 +323,8 @@ static void judge_accepted(struct monitor *monitor, const struct sent *sent)
     const struct paxos_accepted *accepted = &message->accepted;
     const struct paxos_view *after = monitor->step->view;
     struct model_disk disk = spec_log_disk_at(monitor, sent->token);
+    EXPECT(monitor, RULE_P5, !monitor->lost.is_active,
+           "Accepted(%s) with slots of unknown identity", spec_ballot(message->ballot));
     EXPECT(monitor, RULE_A4,
            ballot_equal(message->ballot, after->accepted) &&
                ballot_equal(message->ballot, monitor->promised),
@@ -359,109 +359,6 @@ static void judge_round_ack(struct monitor *monitor, const struct sent *sent)
            spec_ballot(monitor->promised), ull(monitor->following.round_heard));
 }
 
-/*
- * ---- heartbeats, Hello, forming, reads
- */
-
-static void judge_heartbeat_reply(struct monitor *monitor, const struct sent *sent)
-{
-    const struct paxos_message *message = sent->message;
-    const struct paxos_heartbeat_reply *reply = &message->heartbeat_reply;
-    // A tick comes with each event, after it: the answer is older.
-    const struct paxos_view *before = &monitor->view;
-    struct paxos_ballot drawn = monitor->drawn_before;
-    const struct paxos_message *asked = monitor->message;
-    const struct model_disk *disk = &monitor->disk;
-    bool is_gated = !spec_identity_votes(before);
-    EXPECT(monitor, RULE_2_4,
-           asked != NULL && asked->type == PAXOS_HEARTBEAT &&
-               asked->from == message->to && asked->heartbeat.round == reply->round,
-           "HbRep for round %llu to n%u that did not ask", ull(reply->round),
-           message->to);
-    EXPECT(
-        monitor, RULE_2_5,
-        ballot_order(reply->promised, disk->promised) <= 0 &&
-            reply->block <= disk->block && reply->durable <= disk->length &&
-            reply->decided <= slot_smaller(before->decided, disk->length),
-        "HbRep claims promised %s, block %llu, %llu slots, decided %llu; durable are %s, "
-        "%llu, %llu, %llu",
-        spec_ballot(reply->promised), ull(reply->block), ull(reply->durable),
-        ull(reply->decided), spec_ballot(disk->promised), ull(disk->block),
-        ull(disk->length), ull(slot_smaller(before->decided, disk->length)));
-    EXPECT(monitor, RULE_I7,
-           spec_log_agrees(&monitor->log, reply->decided, reply->decided_chain),
-           "HbRep names another chain for decided slot %llu", ull(reply->decided));
-    // While the promise is under way it says less: what peers hear they remember (G2).
-    bool is_durable = ballot_equal(disk->promised, before->promised);
-    EXPECT(monitor, RULE_E2,
-           (reply->gated != 0) == is_gated &&
-               ((reply->happy != 0) == (before->happy && !is_gated) || !is_durable) &&
-               (ballot_equal(reply->leader, before->leader) ||
-                (!is_durable && ballot_order(reply->leader, before->leader) < 0)),
-           "HbRep says gated %u happy %u leader %s, it is %d, %d, %s", reply->gated,
-           reply->happy, spec_ballot(reply->leader), is_gated, before->happy,
-           spec_ballot(before->leader));
-    EXPECT(monitor, RULE_E7,
-           ballot_equal(reply->my_ballot, drawn) ||
-               (reply->my_ballot.round == 0 && drawn.round == 0) ||
-               (!is_durable && ballot_order(reply->my_ballot, drawn) < 0),
-           "HbRep says my_ballot %s, in this life it drew %s",
-           spec_ballot(reply->my_ballot), spec_ballot(drawn));
-}
-
-static void judge_hello(struct monitor *monitor, const struct sent *sent)
-{
-    const struct paxos_hello *hello = &sent->message->hello;
-    const struct paxos_event *event = monitor->step->event;
-    const struct model_disk *disk = &monitor->disk;
-    if (hello->author == monitor->settings.seat) {
-        EXPECT(
-            monitor, RULE_2_5,
-            hello->boot == monitor->settings.boot &&
-                hello->nonce == monitor->settings.nonce && hello->block <= disk->block &&
-                ballot_order(hello->promised, disk->promised) <= 0,
-            "Hello says boot %llu, block %llu, promised %s; durable are %llu, %llu, %s",
-            ull(hello->boot), ull(hello->block), spec_ballot(hello->promised),
-            ull(monitor->settings.boot), ull(disk->block), spec_ballot(disk->promised));
-        return;
-    }
-    bool is_passed_on = event->type == PAXOS_EVENT_MESSAGE &&
-                        event->message->type == PAXOS_HELLO && hello->relayed == 1 &&
-                        event->message->hello.relayed == 0 &&
-                        event->message->hello.author == hello->author &&
-                        event->message->hello.nonce == hello->nonce &&
-                        event->message->hello.boot == hello->boot;
-    EXPECT(monitor, RULE_G2, is_passed_on, "passes on a Hello of n%u that it did not get",
-           hello->author);
-}
-
-static void judge_form(struct monitor *monitor, const struct sent *sent)
-{
-    const struct paxos_message *message = sent->message;
-    struct model_disk disk = spec_log_disk_at(monitor, sent->token);
-    bool is_start = message->type == PAXOS_START;
-    EXPECT(monitor, RULE_C8,
-           id_equal(message->form.config.cluster_id, monitor->step->config->cluster_id) &&
-               disk.is_formed && (!is_start || disk.is_started),
-           "%s leaves before its Config is durable (formed %d, started %d)", sent->name,
-           disk.is_formed, disk.is_started);
-    EXPECT(monitor, RULE_C8,
-           message->type == PAXOS_FORM_REPLY || monitor->settings.seat == 0 || is_start,
-           "%s from another than the first seat", sent->name);
-}
-
-static void judge_read(struct monitor *monitor, const struct sent *sent)
-{
-    struct model_reads *reads = &monitor->reads;
-    const struct paxos_read *read = &sent->message->read;
-    EXPECT(monitor, RULE_2_9,
-           read->boot == monitor->settings.boot && read->counter > reads->counter,
-           "ReadReq %llu.%llu after %llu.%llu", ull(read->boot), ull(read->counter),
-           ull(monitor->settings.boot), ull(reads->counter));
-    reads->counter = read->counter;
-    reads->counter_id = reads->last_id;
-}
-
 static void judge_handover(struct monitor *monitor, const struct sent *sent)
 {
     const struct paxos_message *message = sent->message;
@@ -485,17 +382,6 @@ static void judge_one(struct monitor *monitor, const struct sent *sent)
     judge_header(monitor, sent);
     judge_gate(monitor, sent);
     switch ((enum paxos_message_type)sent->message->type) {
-    case PAXOS_HELLO:
-        judge_hello(monitor, sent);
-        return;
-    case PAXOS_FORM:
-    case PAXOS_FORM_REPLY:
-    case PAXOS_START:
-        judge_form(monitor, sent);
-        return;
-    case PAXOS_HEARTBEAT_REPLY:
-        judge_heartbeat_reply(monitor, sent);
-        return;
     case PAXOS_PREPARE:
         judge_prepare(monitor, sent);
         return;
@@ -517,49 +403,28 @@ static void judge_one(struct monitor *monitor, const struct sent *sent)
     case PAXOS_ROUND_ACK:
         judge_round_ack(monitor, sent);
         return;
-    case PAXOS_READ:
-        judge_read(monitor, sent);
-        return;
-    case PAXOS_READ_REPLY:
-        spec_reads_judge_reply(monitor, sent->message);
-        return;
     case PAXOS_HANDOVER:
         judge_handover(monitor, sent);
         return;
     case PAXOS_PREPARE_REQUEST:
         judge_prepare_request(monitor, sent);
         return;
+    case PAXOS_HELLO:
     case PAXOS_HELLO_REPLY:
+    case PAXOS_FORM:
+    case PAXOS_FORM_REPLY:
+    case PAXOS_START:
     case PAXOS_HEARTBEAT:
+    case PAXOS_HEARTBEAT_REPLY:
+    case PAXOS_READ:
+    case PAXOS_READ_REPLY:
     case PAXOS_FETCH:
     case PAXOS_ENTRIES:
+        spec_answers_judge(monitor, sent);
+        return;
     case PAXOS_MESSAGE_TYPES:
         return;
     }
-}
-
-/* Slots served: decided ones, or a log as it was promised. */
-static void judge_serve(struct monitor *monitor)
-{
-    const struct paxos_serve *serve = &monitor->step->effects->serve;
-    const struct paxos_message *asked = monitor->message;
-    const struct paxos_view *after = monitor->step->view;
-    bool is_asked = asked != NULL && asked->type == PAXOS_FETCH &&
-                    asked->from == serve->to && serve->first >= asked->fetch.first &&
-                    serve->last <= asked->fetch.last &&
-                    ballot_equal(asked->ballot, serve->ballot);
-    EXPECT(monitor, RULE_A8, is_asked, "serves slots %llu to %llu that n%u did not ask",
-           ull(serve->first), ull(serve->last), serve->to);
-    if (serve->for_repair != 0 || serve->first > after->length) {
-        return; // what is durable on disk, decided or not: P4, P5
-    }
-    bool is_decided = serve->ballot.round == 0;
-    EXPECT(monitor, RULE_A8,
-           serve->last <= (is_decided ? after->decided : after->length) &&
-               (is_decided || ballot_equal(serve->ballot, monitor->promised)),
-           "serves slots to %llu under %s with promised %s, decided %llu of %llu",
-           ull(serve->last), spec_ballot(serve->ballot), spec_ballot(monitor->promised),
-           ull(after->decided), ull(after->length));
 }
 
 void spec_claims_judge_sent(struct monitor *monitor)
@@ -593,6 +458,6 @@ void spec_claims_judge_sent(struct monitor *monitor)
         judge_one(monitor, &sent);
     }
     if (effects->serve.wanted) {
-        judge_serve(monitor);
+        spec_answers_judge_serve(monitor);
     }
 }

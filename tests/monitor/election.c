@@ -220,6 +220,8 @@ static void take_over(struct monitor *monitor, struct paxos_ballot leader, bool 
                      ballot_equal(message->ballot, monitor->view.promised);
     EXPECT(monitor, RULE_E4, is_round || is_handed,
            "takes over at no round's end and without a Handover");
+    EXPECT(monitor, RULE_P5, monitor->view.faulty_first == 0,
+           "takes over with slots of unknown identity");
     if (!is_handed) {
         judge_wish(monitor, leader);
     }

@@ -278,6 +278,9 @@ static void judge_halt(struct monitor *monitor)
 {
     const struct paxos_event *event = monitor->step->event;
     uint32_t halt = monitor->step->effects->halt;
+    EXPECT(monitor, RULE_P4,
+           halt != PAXOS_HALT_LOST || monitor->step->view->faulty_first != 0,
+           "halts for lost slots, and none are unknown");
     bool is_reply =
         event->type == PAXOS_EVENT_MESSAGE && event->message->type == PAXOS_HELLO_REPLY;
     if (is_reply && meets_us(monitor, event->message)) {

@@ -63,6 +63,7 @@ struct paxos_digest spec_log_chain_of(const struct paxos_message *message,
 void spec_log_fini(struct monitor *monitor)
 {
     free(monitor->log.entries);
+    free(monitor->lost.rest);
     free(monitor->records.ring);
 }
 
@@ -99,12 +100,36 @@ static void judge_recovered(struct monitor *monitor, const struct paxos_recovere
     EXPECT(
         monitor, RULE_I11, spec_log_agrees(&monitor->log, found->base, found->base_chain),
         "the recovered log differs from the one written at slot %llu", ull(found->base));
-    for (cs_slot slot = found->base + 1; slot <= disk->length; slot++) {
+    for (uint32_t i = 0; i < found->tail_count; i++) { // slots may be lost among them
+        const struct paxos_entry *entry = &found->tail[i];
         EXPECT(monitor, RULE_I11,
-               spec_log_agrees(&monitor->log, slot,
-                               found->tail[slot - found->base - 1].chain),
-               "the recovered log differs from the one written at slot %llu", ull(slot));
+               entry->slot > disk->length ||
+                   spec_log_agrees(&monitor->log, entry->slot, entry->chain),
+               "the recovered log differs from the one written at slot %llu",
+               ull(entry->slot));
     }
+}
+
+/* What is known of the log is its tail's first `used` entries, and what follows a gap. */
+static void
+begin_lost(struct monitor *monitor, const struct paxos_recovered *found, uint32_t used)
+{
+    struct model_lost *lost = &monitor->lost;
+    size_t count = found->tail_count - used;
+    if (count > lost->rest_capacity) {
+        lost->rest = realloc(lost->rest, count * sizeof *lost->rest);
+        CHECK(lost->rest != NULL);
+        lost->rest_capacity = count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        lost->rest[i] = found->tail[used + i];
+    }
+    lost->rest_first = 0;
+    lost->rest_count = count;
+    lost->length = found->length;
+    lost->chain = found->length_chain;
+    lost->decided = found->decided_whole;
+    lost->is_active = monitor->log.length < found->length;
 }
 
 void spec_log_begin(struct monitor *monitor, const struct paxos_recovered *recovered)
@@ -117,16 +142,19 @@ void spec_log_begin(struct monitor *monitor, const struct paxos_recovered *recov
     log->length = recovered->base;
     reserve(log, recovered->length);
     log->entries[0] = (struct model_entry){.chain = recovered->base_chain};
-    for (cs_slot i = 0; i < recovered->length - recovered->base; i++) {
-        push(log, &recovered->tail[i]);
+    uint32_t used = 0;
+    while (used < recovered->tail_count &&
+           recovered->tail[used].slot == log->length + 1) {
+        push(log, &recovered->tail[used++]);
     }
+    begin_lost(monitor, recovered, used);
     monitor->records.first = 0;
     monitor->records.count = 0;
     monitor->token = recovered->token;
     monitor->disk = (struct model_disk){
         .token = recovered->token,
         .block = recovered->block,
-        .length = recovered->length,
+        .length = log->length,
         .promised = recovered->promised,
         .accepted = recovered->accepted,
         .is_formed = !id_is_none(recovered->config.cluster_id),
@@ -200,10 +228,53 @@ static void replace(struct monitor *monitor)
     }
 }
 
+/*
+ * ---- slots of unknown identity (P5)
+ */
+
+static const struct paxos_entry *next_known(const struct model_lost *lost)
+{
+    return lost->rest_first < lost->rest_count ? &lost->rest[lost->rest_first] : NULL;
+}
+
+cs_slot spec_log_last_lost(const struct monitor *monitor)
+{
+    const struct paxos_entry *next = next_known(&monitor->lost);
+    return next != NULL ? next->slot - 1 : monitor->lost.length;
+}
+
+/* Is the first run of unknown slots filled? Then the log goes on to what is known there. */
+static void rejoin(struct monitor *monitor)
+{
+    struct model_lost *lost = &monitor->lost;
+    struct model_log *log = &monitor->log;
+    if (log->length != spec_log_last_lost(monitor)) {
+        return;
+    }
+    const struct paxos_entry *next = next_known(lost);
+    struct paxos_digest chain = spec_log_at(log, log->length)->chain;
+    bool is_right = next != NULL ? chain_equal(paxos_chain_next(chain, next), next->chain)
+                                 : chain_equal(chain, lost->chain);
+    EXPECT(monitor, RULE_P5, is_right,
+           "a copy of lost slots is taken that ends in another chain at slot %llu",
+           ull(log->length));
+    while (next != NULL && next->slot == log->length + 1) {
+        push(log, next);
+        lost->rest_first++;
+        next = next_known(lost);
+    }
+    lost->is_active = log->length < lost->length;
+}
+
 static void judge_record(struct monitor *monitor, const struct paxos_persist *record)
 {
     const struct paxos_view *after = monitor->step->view;
     const struct model_log *log = &monitor->log;
+    const struct model_lost *lost = &monitor->lost;
+    // While slots are unknown the log on disk is still the one it was.
+    cs_slot length = lost->is_active ? lost->length : log->length;
+    struct paxos_digest chain =
+        lost->is_active ? lost->chain : spec_log_at(log, log->length)->chain;
     EXPECT(monitor, RULE_2_2, record->token == monitor->token + 1,
            "record %llu comes after record %llu", ull(record->token),
            ull(monitor->token));
@@ -214,10 +285,9 @@ static void judge_record(struct monitor *monitor, const struct paxos_persist *re
            spec_ballot(record->promised), spec_ballot(record->accepted),
            spec_ballot(after->promised), spec_ballot(after->accepted));
     EXPECT(monitor, RULE_2_2,
-           record->length == log->length &&
-               chain_equal(record->chain, spec_log_at(log, log->length)->chain),
+           record->length == length && chain_equal(record->chain, chain),
            "the record says %llu slots, its entries make %llu, or hash to another chain",
-           ull(record->length), ull(log->length));
+           ull(record->length), ull(length));
     EXPECT(monitor, RULE_2_2, record->decided <= after->decided,
            "the record says decided %llu, the node %llu", ull(record->decided),
            ull(after->decided));
@@ -235,6 +305,11 @@ void spec_log_append(struct monitor *monitor)
         record->kind != PAXOS_PERSIST_PROMISE && record->kind != PAXOS_PERSIST_CONFIG;
     if (has_log) {
         replace(monitor);
+    }
+    if (record->kind == PAXOS_PERSIST_REPAIR && monitor->lost.is_active) {
+        rejoin(monitor);
+    } else if (has_log) {
+        monitor->lost.is_active = false; // another log, whole
     }
     judge_record(monitor, record);
     monitor->token = record->token;

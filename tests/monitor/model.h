@@ -9,7 +9,8 @@
  *   acceptor.c   promises, the follower's log (P1, A2, A3, A8, A9)
  *   proposer.c   phase 1 and 2 (P2, P3, P7, A5, A7, A10), what is decided (A5, A6)
  *   reads.c      2.9
- *   claims.c     messages as they are sent (2.4, 2.5, A1, A4)
+ *   claims.c     messages as they are sent: phases 1 and 2 (2.4, 2.5, A1, A4)
+ *   answers.c    the rest of them: heartbeats, Hello, reads, Fetch (2.4, 2.5, G2, A8)
  *
  * Thread: any one at a time.
  */
@@ -32,6 +33,18 @@ struct model_log { // slots base .. length are known; of base only the chain
     cs_slot length;
     struct model_entry *entries; // [slot - base]
     size_t capacity;
+};
+
+struct
+    model_lost { // slots of unknown identity (P5): log.length + 1 to the end of the run
+    bool is_active;
+    cs_slot length;            // of the log as it was ...
+    struct paxos_digest chain; // ... and what it hashes to
+    cs_slot decided;           // of it, known once it is whole again
+    struct paxos_entry *rest;  // what is known behind the first run, maybe with gaps
+    size_t rest_first;
+    size_t rest_count; // end of it
+    size_t rest_capacity;
 };
 
 struct model_record { // handed to the log, not known durable yet
@@ -155,11 +168,17 @@ struct model_reads {
     uint32_t asked_next[PAXOS_MEMBERS_MAX];
 };
 
+struct sent { // a message of the step
+    const struct paxos_message *message;
+    uint64_t token; // it leaves when this record is durable
+    const char *name;
+    bool is_before; // it may come of the event; a tick after it then took over
+};
+
 struct monitor {
     struct monitor_finding finding;
     struct monitor_tally tally;
     bool is_known; // a life was seen
-    bool is_aside; // it began with slots of unknown identity (P5), which no model follows
     uint64_t step_number;
     struct paxos_settings settings;
     uint32_t quorum_promise;
@@ -168,6 +187,7 @@ struct monitor {
     struct paxos_config config;
     struct paxos_view view; // before the step
     struct model_log log;
+    struct model_lost lost;
     struct model_records records;
     struct model_disk disk;
     uint64_t token; // of the newest record
@@ -221,6 +241,8 @@ bool spec_log_agrees(const struct model_log *log,
 void spec_log_append(struct monitor *monitor);
 /* A PERSISTED event. */
 void spec_log_settle(struct monitor *monitor, uint64_t token, uint64_t block);
+/* The last slot of the first run of unknown ones. */
+cs_slot spec_log_last_lost(const struct monitor *monitor);
 /* What the disk holds once `token` is durable. */
 struct model_disk spec_log_disk_at(const struct monitor *monitor, uint64_t token);
 /* chain after the message's entries up to `slot`, which must be in [from, from + count]. */
@@ -263,6 +285,10 @@ void spec_reads_fini(struct monitor *monitor);
 
 /* ---- claims.c ---- */
 void spec_claims_judge_sent(struct monitor *monitor);
+
+/* ---- answers.c ---- */
+void spec_answers_judge(struct monitor *monitor, const struct sent *sent);
+void spec_answers_judge_serve(struct monitor *monitor);
 
 /* ---- quick comparisons ---- */
 static inline int ballot_order(struct paxos_ballot left, struct paxos_ballot right)

@@ -8,6 +8,7 @@
 
 static void judge_state(struct monitor *monitor);
 static void judge_durable(struct monitor *monitor);
+static void judge_lost(struct monitor *monitor, const struct paxos_view *view);
 
 struct monitor *monitor_new(void)
 {
@@ -47,11 +48,8 @@ void monitor_begin(struct monitor *monitor,
     monitor->config = recovered->config;
     monitor->points = 0;
     monitor->tally.lives++;
-    monitor->is_aside = view->faulty_first != 0;
-    if (monitor->is_aside) {
-        monitor->is_known = false; // the next life begins without a past
-        return;
-    }
+    // What stands in slots that were lost when it ended nobody has said.
+    monitor->is_known = monitor->is_known && !monitor->lost.is_active;
     spec_log_begin(monitor, recovered);
     spec_identity_begin(monitor, recovered);
     spec_election_begin(monitor);
@@ -70,9 +68,10 @@ void monitor_begin(struct monitor *monitor,
            spec_ballot(recovered->promised), spec_ballot(recovered->accepted));
     EXPECT(monitor, RULE_E7, view->role <= PAXOS_GATED || settings->member_count == 1,
            "begins as %s", paxos_role_name(view->role));
-    EXPECT(monitor, RULE_I11, view->decided <= recovered->length,
-           "begins with decided %llu, recovered were %llu slots", ull(view->decided),
-           ull(recovered->length));
+    EXPECT(monitor, RULE_I11, view->decided <= monitor->log.length,
+           "begins with decided %llu, known are %llu slots", ull(view->decided),
+           ull(monitor->log.length));
+    judge_lost(monitor, view);
 }
 
 static void count(struct monitor_tally *tally, const struct paxos_event *event)
@@ -110,9 +109,6 @@ bool monitor_judge(struct monitor *monitor, const struct monitor_step *step)
 {
     if (monitor->finding.is_found) {
         return false;
-    }
-    if (monitor->is_aside) {
-        return true;
     }
     CHECK(monitor->is_known);
     monitor->step = step;
@@ -205,6 +201,23 @@ static void judge_state(struct monitor *monitor)
     EXPECT(monitor, RULE_I7, monitor->step->effects->decided == after->decided,
            "the step says decided %llu, the node %llu",
            ull(monitor->step->effects->decided), ull(after->decided));
+    judge_lost(monitor, after);
+}
+
+/* P5: it knows of the slots that it does not know. */
+static void judge_lost(struct monitor *monitor, const struct paxos_view *view)
+{
+    const struct model_lost *lost = &monitor->lost;
+    cs_slot first = lost->is_active ? monitor->log.length + 1 : 0;
+    cs_slot last = lost->is_active ? spec_log_last_lost(monitor) : 0;
+    cs_slot held = lost->is_active ? lost->length : monitor->log.length;
+    EXPECT(monitor, RULE_P5,
+           view->faulty_first == first && view->faulty_last == last && view->held == held,
+           "unknown are slots %llu to %llu of %llu, it says %llu to %llu of %llu",
+           ull(first), ull(last), ull(held), ull(view->faulty_first),
+           ull(view->faulty_last), ull(view->held));
+    EXPECT(monitor, RULE_P5, !lost->is_active || view->role <= PAXOS_FOLLOWER,
+           "is %s with slots of unknown identity", paxos_role_name(view->role));
 }
 
 static void judge_durable(struct monitor *monitor)

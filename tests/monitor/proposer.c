@@ -423,6 +423,10 @@ void spec_proposer_judge_decided(struct monitor *monitor)
         return; // nothing rose, or P2 has judged it
     }
     uint32_t type = message == NULL ? 0 : message->type;
+    if (monitor->step->effects->persist.kind == PAXOS_PERSIST_REPAIR &&
+        !monitor->lost.is_active && after->decided == monitor->lost.decided) {
+        return; // whole again, it is decided as far as was known of it (P5)
+    }
     if (type == PAXOS_ACCEPT) {
         judge_follower(monitor, message->accept.decided);
     } else if (type == PAXOS_ACCEPT_SYNC) {

@@ -74,6 +74,7 @@ live_again(struct under_test *test, cs_slot length, struct paxos_ballot promised
     recovered->block = test->rig.block;
     recovered->token = test->rig.view.last_token;
     recovered->tail = tail;
+    recovered->tail_count = (uint32_t)length;
     for (cs_slot slot = 1; slot <= 3; slot++) {
         tail[slot - 1] = paxos_rig_entry(slot, slot);
         tail[slot - 1].chain = paxos_rig_chain(slot, 1);
@@ -81,6 +82,7 @@ live_again(struct under_test *test, cs_slot length, struct paxos_ballot promised
     test->rig.view.promised = promised;
     test->rig.view.accepted = recovered->accepted;
     test->rig.view.role = PAXOS_GATED;
+    test->rig.view.held = length;
     begin(test);
     return monitor_finding_of(test->monitor);
 }
