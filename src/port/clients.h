@@ -21,7 +21,11 @@
 
 #include <bsd/sys/tree.h>
 
-enum { CLIENT_NAME_BYTES_MAX = 255 }; // of a routing id, by libzmq
+enum {
+    CLIENT_NAME_BYTES_MAX = 255,     // of a routing id, by libzmq
+    CLIENT_SMALL_ANSWER_BYTES = 256, // up to here
+    CLIENT_SMALL_ANSWERS = 16,
+};
 
 struct unread { // bytes of answers that libzmq still holds
     _Atomic uint64_t bytes;
@@ -39,6 +43,7 @@ struct client {
     RB_ENTRY(client) links;
     struct unread *unread;
     struct client_load load;
+    uint32_t small_count; // answers too small to be counted, since the last that was
     uint32_t name_bytes;
     uint8_t name[CLIENT_NAME_BYTES_MAX];
 };
@@ -65,7 +70,8 @@ bool clients_may_answer(const struct clients *clients,
                         const struct client *client,
                         uint64_t bytes);
 /*
- * A copy of `bytes` as an answer of this client, counted as unread until libzmq frees it.
+ * A copy of `bytes` as an answer of this client, counted as unread until libzmq frees it. Of
+ * small ones only each CLIENT_SMALL_ANSWERS-th is, for all of them: they leave in order.
  * `out_message` is a zmq_msg_t.
  */
 void client_make_answer(struct client *client, struct cs_view bytes, void *out_message);

@@ -21,8 +21,6 @@ enum {
     KEEPALIVE_COUNT = 3,
     HANDSHAKE_MS = 5 * 1000, // of one that connects and says nothing
     LISTEN_BACKLOG = 1024,
-    COPIED_BYTES_MAX = 256, // answers up to this are not counted as unread: libzmq's own
-                            // limit of messages bounds them
     KEPT_BYTES_MAX = 64 * 1024,
 };
 
@@ -126,10 +124,6 @@ uint32_t port_receive(struct port *port, const struct port_taker *taker)
 
 static void send_bytes(struct port *port, struct client *client, struct cs_view bytes)
 {
-    if (bytes.bytes <= COPIED_BYTES_MAX) {
-        (void)zmq_send(port->router, bytes.data, bytes.bytes, ZMQ_DONTWAIT);
-        return;
-    }
     zmq_msg_t message;
     client_make_answer(client, bytes, &message);
     if (zmq_msg_send(&message, port->router, ZMQ_DONTWAIT) < 0) {
@@ -217,14 +211,14 @@ static void answer_part(struct port *port,
 static bool
 is_unread(const struct port *port, const struct call *call, const struct reply *reply)
 {
-    return reply->value.bytes > COPIED_BYTES_MAX &&
+    return reply->value.bytes > CLIENT_SMALL_ANSWER_BYTES &&
            !clients_may_answer(&port->clients, call->client, reply->value.bytes);
 }
 
 /* A value that the answer to its batch has no room for. */
 static bool is_too_much(const struct call *call, const struct reply *reply)
 {
-    return call->is_batch && reply->value.bytes > COPIED_BYTES_MAX &&
+    return call->is_batch && reply->value.bytes > CLIENT_SMALL_ANSWER_BYTES &&
            call->bytes.bytes + reply->value.bytes > LIMIT_CLIENT_ANSWER_BYTES;
 }
 

@@ -392,6 +392,29 @@ static void values_that_nobody_reads_do_not_pile_up(void **state)
     assert_true(values < ASKED / 2); // those, and what the connection's buffers took
 }
 
+static void small_answers_are_counted_together(void **state)
+{
+    (void)state;
+    enum { ANSWERS = 10000, BLOCK = 512 };
+    struct clients clients;
+    static zmq_msg_t messages[ANSWERS];
+    clients_init(&clients);
+    struct client *client = clients_get(&clients, view_of("a", 1));
+    for (int i = 0; i < ANSWERS; i++) {
+        client_make_answer(client, view_of("answer", 6), &messages[i]);
+        assert_int_equal(zmq_msg_size(&messages[i]), 6);
+        assert_memory_equal(zmq_msg_data(&messages[i]), "answer", 6);
+    }
+    uint64_t left = LIMIT_CLIENT_UNREAD_BYTES - (uint64_t)ANSWERS * BLOCK;
+    assert_true(clients_may_answer(&clients, client, left));
+    assert_false(clients_may_answer(&clients, client, left + 1));
+    for (int i = 0; i < ANSWERS; i++) {
+        (void)zmq_msg_close(&messages[i]);
+    }
+    assert_true(clients_may_answer(&clients, client, LIMIT_CLIENT_UNREAD_BYTES));
+    clients_fini(&clients);
+}
+
 static void what_has_not_changed_fits_any_batch(void **state)
 {
     struct world *world = *state;
@@ -501,6 +524,7 @@ int main(void)
         TEST(two_that_take_all_they_can_leave_room_for_a_third),
         TEST(bytes_that_wait_are_shared_too),
         TEST(values_that_nobody_reads_do_not_pile_up),
+        cmocka_unit_test(small_answers_are_counted_together),
         TEST(what_has_not_changed_fits_any_batch),
         TEST(the_answer_to_a_batch_has_a_limit),
         TEST(a_client_that_is_gone_loses_its_answer),
