@@ -253,6 +253,7 @@ static void fill_wal_settings(struct engine *engine)
         .ring_entries = LIMIT_RING_ENTRIES,
         .ring_bytes = LIMIT_RING_BYTES,
         .window_entries = LIMIT_WINDOW_ENTRIES,
+        .is_alone = engine->settings->node_count == 1,
         .fresh_incarnation = draw_id(),
     };
 }

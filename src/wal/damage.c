@@ -45,6 +45,20 @@ static enum wal_status say_beyond_repair(struct scan *scan)
                    name, damage->from_bytes, damage->first_block, WHAT_TO_DO);
 }
 
+static enum wal_status
+say_end_is_lost(struct scan *scan, uint64_t segment, uint64_t from_bytes)
+{
+    char name[FILES_NAME_BYTES];
+    segment_name(name, SEGMENT_LOG, segment == 0 ? 1 : segment);
+    return wal_say(scan->wal, WAL_DAMAGED,
+                   "%s is damaged from offset %" PRIu64
+                   " to its end: what was written after block %" PRIu64
+                   " is lost, and this node has no others that know of it. Nothing was "
+                   "changed. Put back a good copy of the directory, or start on an empty "
+                   "one",
+                   name, from_bytes, scan->wal->superblock.floor_block);
+}
+
 /* ---- the list of places ------------------------------------------------------------ */
 
 static void begin_damage(struct scan *scan)
@@ -335,10 +349,23 @@ static enum wal_status enter_next(struct scan *scan, bool *found)
 }
 
 /*
- * Nothing sound is left behind the bad place. The superblock knows the log as of its
- * floor; what came after that was never acknowledged, or is told by the peers (G2).
+ * Whether more was written from there on than the blocks up to the superblock's floor, each
+ * of a page at least.
  */
-static enum wal_status end_by_superblock(struct scan *scan)
+static bool has_more_than_floor(const struct scan *scan, uint64_t segment, uint64_t from)
+{
+    uint64_t missing = scan->wal->superblock.floor_block - scan->wal->block;
+    return scan->number != segment ||
+           scan->result->blank_bytes - from > missing * BLOCK_ALIGN_BYTES;
+}
+
+/*
+ * Nothing sound is left from that place on. The superblock knows the log as of its floor;
+ * what came after that was never acknowledged, or is told by the peers (G2), if there are
+ * any.
+ */
+static enum wal_status
+end_by_superblock(struct scan *scan, uint64_t segment, uint64_t from)
 {
     const struct superblock *superblock = &scan->wal->superblock;
     const struct resume resume = {
@@ -353,6 +380,10 @@ static enum wal_status end_by_superblock(struct scan *scan)
     if (superblock->floor_block <= scan->wal->block) {
         return say_beyond_repair(scan);
     }
+    if (scan->wal->settings.is_alone && has_more_than_floor(scan, segment, from) &&
+        !MUTANT_IS(276)) {
+        return say_end_is_lost(scan, segment, from);
+    }
     // New blocks go behind the bad bytes: those stay as the trace of what was there.
     scan->offset = scan->result->blank_bytes;
     return go_on_from(scan, &resume) ? WAL_OK : say_beyond_repair(scan);
@@ -360,7 +391,9 @@ static enum wal_status end_by_superblock(struct scan *scan)
 
 enum wal_status damage_skip(struct scan *scan, bool *out_goes_on)
 {
-    uint64_t first = scan->offset;
+    uint64_t segment = scan->number;
+    uint64_t from = scan->offset;
+    uint64_t first = from;
     enum wal_status status = WAL_OK;
     *out_goes_on = false;
     begin_damage(scan);
@@ -385,7 +418,7 @@ enum wal_status damage_skip(struct scan *scan, bool *out_goes_on)
         }
     }
     if (status == WAL_OK && !*out_goes_on) {
-        status = end_by_superblock(scan);
+        status = end_by_superblock(scan, segment, from);
     }
     return status;
 }

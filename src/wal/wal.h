@@ -36,12 +36,13 @@ enum wal_status {
 enum wal_durability { WAL_SYNC = 0, WAL_INTERVAL, WAL_NONE };
 
 struct wal_settings {
-    uint64_t segment_bytes;            // multiple of 4 KiB, at least 64 KiB; 64 MiB
-    uint32_t ready_segments;           // kept zero-filled ahead: 2; at most 8
-    uint32_t durability;               // enum wal_durability
-    uint32_t ring_entries;             // how many identities recovery hands to the core
-    uint64_t ring_bytes;               // payload bytes of decided slots among them
-    uint64_t window_entries;           // of the ring, left free for what comes
+    uint64_t segment_bytes;  // multiple of 4 KiB, at least 64 KiB; 64 MiB
+    uint32_t ready_segments; // kept zero-filled ahead: 2; at most 8
+    uint32_t durability;     // enum wal_durability
+    uint32_t ring_entries;   // how many identities recovery hands to the core
+    uint64_t ring_bytes;     // payload bytes of decided slots among them
+    uint64_t window_entries; // of the ring, left free for what comes
+    bool is_alone;           // one node: an end that only peers would remember is refused
     struct paxos_id fresh_incarnation; // used when the directory is formatted now
     const uint64_t *buggify; // tests only: set of base/buggify.h, the caller's; or NULL
 };

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -171,6 +172,45 @@ static void a_damaged_promise_at_the_end_is_told_by_the_superblock(void **state)
     assert_int_equal(assert_recovers(fixture, 1), 0);
 }
 
+/*
+ * From the last promise on nothing hashes any more. The superblock tells of the promise, and
+ * nobody of the blocks behind it. Peers remember that there were some (G2): one node alone
+ * has to refuse, as often as it is started.
+ */
+static void an_end_that_nobody_remembers_is_refused(void **state)
+{
+    (void)state;
+    enum { PROMISE = 2, APPENDS = 3 };
+    for (int behind = 0; behind <= APPENDS + 1; behind++) {
+        struct log_fixture *fixture = log_fixture_new();
+        log_fixture_open(fixture);
+        log_fixture_promise(fixture);
+        uint64_t floor = fixture->wal->block;
+        for (int i = 0; i < APPENDS && i < behind; i++) {
+            log_fixture_append(fixture, 1, 100);
+        }
+        if (behind > APPENDS) {
+            assert_int_equal(wal_seal(fixture->wal), WAL_OK);
+        }
+        wal_close(&fixture->wal);
+        assert_int_equal(damaged_log_spoil_written(fixture, PROMISE, PAGES), 1 + behind);
+        fixture->settings.is_alone = true;
+        for (int start = 0; start < 2 && behind > 0; start++) {
+            assert_int_equal(log_fixture_try_open(fixture), WAL_DAMAGED);
+            assert_non_null(strstr(fixture->recovery.sentence, "log-0000000001"));
+            assert_non_null(strstr(fixture->recovery.sentence, "offset 8192"));
+            assert_non_null(strstr(fixture->recovery.sentence, "no others"));
+        }
+        fixture->settings.is_alone = behind == 0;
+        log_fixture_open(fixture);
+        // What peers were told of blocks behind it was more: they will say so.
+        assert_int_equal(fixture->recovery.core.block, floor);
+        assert_int_equal(fixture->recovery.core.length, 0);
+        assert_int_equal(fixture->recovery.damaged_places, 1);
+        log_fixture_destroy(&fixture);
+    }
+}
+
 /* A block that nothing follows may never have been acknowledged. */
 static void a_torn_last_block_is_no_damage(void **state)
 {
@@ -224,6 +264,7 @@ int main(void)
         cmocka_unit_test(any_run_of_pages_of_a_log_may_rot),
         cmocka_unit_test(any_two_pages_of_a_log_may_rot),
         cmocka_unit_test(a_block_in_another_ones_place_is_damage),
+        cmocka_unit_test(an_end_that_nobody_remembers_is_refused),
 #define TEST(name)                                                                       \
     cmocka_unit_test_setup_teardown(name, log_fixture_set_up, log_fixture_tear_down)
         TEST(a_sound_block_between_copies_is_not_lost),
