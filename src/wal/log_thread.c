@@ -1,7 +1,7 @@
 /*
  * The loop of the log's thread: drain what is queued, write one block, answer; between
- * blocks serve one read; seal after 20 ms of silence; with durability interval sync when
- * it is time.
+ * blocks serve one read; seal 20 ms after the last block; with durability interval sync
+ * when it is time.
  */
 #include "wal/log_thread.h"
 
@@ -305,26 +305,26 @@ static bool do_one(struct log_thread *log)
         }
         return false;
     }
+    // What is due comes first: there may always be more to write and to read.
+    bool may_sync = !MUTANT_IS(261) || log->read_count == 0;
+    if (is_due(log->sync_at_ms) && may_sync) {
+        sync_written(log);
+        return true;
+    }
     bool can_commit = pending_bytes(log) > 0 && !log->is_waiting;
+    bool may_seal = !MUTANT_IS(262) || log->read_count == 0;
+    bool must_seal =
+        !can_commit && may_seal && wal_wants_seal(log->wal) && is_due(log->seal_at_ms);
     if (can_commit) {
         commit(log);
+    } else if (must_seal) {
+        seal(log);
     }
     if (log->read_count > 0) {
         serve_read(log);
         return true;
     }
-    if (can_commit) {
-        return true;
-    }
-    if (is_due(log->sync_at_ms)) {
-        sync_written(log);
-        return true;
-    }
-    if (wal_wants_seal(log->wal) && is_due(log->seal_at_ms)) {
-        seal(log);
-        return true;
-    }
-    return false;
+    return can_commit || must_seal;
 }
 
 /* How long nothing is due; UINT64_MAX: until a message comes. */

@@ -12,6 +12,15 @@
 
 #include <cmocka.h>
 
+/* Until a call waits for the hold on the disk to end. */
+static void wait_for_held(struct wal_rig *rig)
+{
+    uint64_t deadline_ms = wal_rig_deadline_ms();
+    while (atomic_load(&rig->disk.waiting_count) == 0) {
+        wal_rig_pause(deadline_ms);
+    }
+}
+
 static void records_become_durable(void **state)
 {
     struct wal_rig *rig = *state;
@@ -30,10 +39,7 @@ static void what_came_during_a_sync_makes_one_block(void **state)
     wal_rig_start(rig);
     shared_disk_hold(&rig->disk, true);
     wal_rig_append(rig, 1, 100);
-    uint64_t deadline_ms = wal_rig_deadline_ms();
-    while (atomic_load(&rig->disk.waiting_count) == 0) {
-        wal_rig_pause(deadline_ms);
-    }
+    wait_for_held(rig);
     for (int i = 0; i < 50; i++) {
         wal_rig_append(rig, 1, 100);
     }
@@ -201,6 +207,56 @@ static void with_durability_interval_answers_come_before_the_sync(void **state)
     wal_rig_assert_durable(rig);
 }
 
+/* A write, and behind it reads that keep the log's thread at work for some 120 ms. */
+enum { LONG_READS = 60 };
+
+static void write_and_read_for_long(struct wal_rig *rig)
+{
+    wal_rig_append(rig, 1, 100);
+    wal_rig_receive_durable(rig);
+    shared_disk_hold(&rig->disk, true);
+    wal_rig_read(rig, 1, 1, 1, 0);
+    wait_for_held(rig); // all that follows is queued before the first ends
+    shared_disk_slow_reads(&rig->disk, 2000);
+    wal_rig_append(rig, 1, 100);
+    for (uint64_t cookie = 1; cookie < LONG_READS; cookie++) {
+        wal_rig_read(rig, 1, 1, 1, cookie);
+    }
+    shared_disk_hold(&rig->disk, false);
+    for (uint64_t slices = 0; slices < LONG_READS;) {
+        if (wal_rig_receive(rig)->kind == WAL_COMPLETION_SLICE) {
+            assert_int_equal(rig->completion.cookie, slices);
+            assert_int_equal(rig->completion.slice.entry_count, 1);
+            wal_slice_fini(&rig->completion.slice);
+            slices++;
+        }
+    }
+}
+
+static void an_interval_ends_also_while_there_is_much_to_read(void **state)
+{
+    struct wal_rig *rig = *state;
+    rig->log->settings.durability = WAL_INTERVAL;
+    wal_rig_start(rig);
+    write_and_read_for_long(rig);
+    wal_thread_stop(&rig->thread);
+    assert_in_range(rig->disk.reads_before_sync, 1, LONG_READS - 1);
+    assert_in_range(rig->disk.reads, LONG_READS, UINT64_MAX);
+    wal_rig_assert_durable(rig);
+}
+
+static void a_seal_comes_also_while_there_is_much_to_read(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    uint64_t writes = shared_disk_counters_of(&rig->disk).writes;
+    write_and_read_for_long(rig);
+    wal_thread_stop(&rig->thread);
+    assert_true(shared_disk_counters_of(&rig->disk).writes >= writes + 3); // with a seal
+    assert_in_range(rig->disk.reads_before_write, 2, LONG_READS - 1);
+    wal_rig_assert_durable(rig);
+}
+
 static void without_sockets_the_wal_stays_with_the_caller(void **state)
 {
     struct wal_rig *rig = *state;
@@ -232,6 +288,8 @@ int main(void)
         TEST(the_end_of_a_slow_seal_is_told),
         TEST(the_end_of_a_slow_sync_of_an_interval_is_told),
         TEST(with_durability_interval_answers_come_before_the_sync),
+        TEST(an_interval_ends_also_while_there_is_much_to_read),
+        TEST(a_seal_comes_also_while_there_is_much_to_read),
         TEST(without_sockets_the_wal_stays_with_the_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -16,6 +17,15 @@ static int64_t leave(struct shared_disk *shared, int64_t result)
 {
     (void)pthread_mutex_unlock(&shared->lock);
     return result;
+}
+
+static void wait_while_held(struct shared_disk *shared)
+{
+    atomic_fetch_add(&shared->waiting_count, 1);
+    while (shared->is_held) {
+        (void)pthread_cond_wait(&shared->changed, &shared->lock);
+    }
+    atomic_fetch_sub(&shared->waiting_count, 1);
 }
 
 static int open_file(void *context, const char *name, bool is_new)
@@ -35,8 +45,13 @@ static int64_t
 read_at(void *context, int handle, void *data, size_t bytes, uint64_t offset)
 {
     struct shared_disk *shared = enter(context);
-    return leave(shared, shared->inner.read_at(shared->inner.context, handle, data, bytes,
-                                               offset));
+    wait_while_held(shared);
+    shared->reads++;
+    const struct timespec rest = {.tv_nsec = (long)shared->read_us * 1000};
+    int64_t got = leave(shared, shared->inner.read_at(shared->inner.context, handle, data,
+                                                      bytes, offset));
+    (void)nanosleep(&rest, NULL);
+    return got;
 }
 
 static int64_t
@@ -64,6 +79,7 @@ write_through(void *context, int handle, const void *data, size_t bytes, uint64_
 {
     struct shared_disk *shared = enter(context);
     wait_while(shared, &shared->is_held);
+    shared->reads_before_write = shared->reads;
     return leave(shared, shared->inner.write_through(shared->inner.context, handle, data,
                                                      bytes, offset));
 }
@@ -72,6 +88,9 @@ static int sync_file(void *context, int handle)
 {
     struct shared_disk *shared = enter(context);
     wait_while(shared, &shared->are_syncs_held);
+    if (shared->reads_before_sync == 0) {
+        shared->reads_before_sync = shared->reads;
+    }
     return (int)leave(shared, shared->inner.sync_file(shared->inner.context, handle));
 }
 
@@ -156,6 +175,15 @@ void shared_disk_hold_syncs(struct shared_disk *shared, bool are_held)
     (void)enter(shared);
     shared->are_syncs_held = are_held;
     (void)pthread_cond_broadcast(&shared->changed);
+    (void)leave(shared, 0);
+}
+
+void shared_disk_slow_reads(struct shared_disk *shared, uint32_t read_us)
+{
+    (void)enter(shared);
+    shared->read_us = read_us;
+    shared->reads = 0;
+    shared->reads_before_sync = 0;
     (void)leave(shared, 0);
 }
 

@@ -1,6 +1,6 @@
 /*
  * shared_disk.h - a simulated disk behind one lock, for code with threads. A test may hold
- * it: then no write_through() ends.
+ * it: then no write_through() and no read ends.
  *
  * Thread: any. The disk itself may be used only while no other thread runs.
  */
@@ -21,6 +21,10 @@ struct shared_disk {
     bool is_held;                   // blocks that are written through
     bool are_syncs_held;            // syncs of files
     _Atomic uint64_t waiting_count; // calls that wait for the hold to end
+    uint32_t read_us;               // what a read takes
+    uint64_t reads;
+    uint64_t reads_before_write; // how many there had been at the last write_through()
+    uint64_t reads_before_sync;  // and at the first sync for which it was not 0
 };
 
 void shared_disk_init(struct shared_disk *shared, struct sim_disk *disk);
@@ -30,6 +34,9 @@ struct files shared_disk_files(struct shared_disk *shared);
 
 void shared_disk_hold(struct shared_disk *shared, bool is_held);
 void shared_disk_hold_syncs(struct shared_disk *shared, bool are_held);
+
+/* From now on reads are slow, and are counted anew. */
+void shared_disk_slow_reads(struct shared_disk *shared, uint32_t read_us);
 
 /* As those of the disk. */
 void shared_disk_fail_next(struct shared_disk *shared,
