@@ -62,7 +62,8 @@ struct wal {
     struct paxos_entry *tail; // as recovered, until wal_forget_tail()
     bool wants_seal;
     bool is_full;
-    bool has_helper; // somebody else makes segments: commits do not
+    bool cannot_begin; // the last commit: a segment is ready, but could not be begun
+    bool has_helper;   // somebody else makes segments: commits do not
     bool has_failed;
     char error[WAL_SENTENCE_BYTES];
 };
@@ -76,7 +77,7 @@ void wal_add_seed(struct wal *wal, uint64_t seed);
 
 /*
  * Opens ready-N, writes its header, makes it log-N. WAL_FULL: none is ready nor can be
- * made.
+ * made, or it cannot be begun now; nothing is broken.
  */
 enum wal_status wal_next_segment(struct wal *wal);
 

@@ -123,6 +123,22 @@ static void plan_after_commit(struct log_thread *log)
     }
 }
 
+/* The records wait for a segment: until the helper has made one, and not for ever. */
+static void wait_for_room(struct log_thread *log)
+{
+    log->is_waiting = true;
+    if (log->retry_at_ms > 0) {
+        wal_set_no_room(log->wal, true); // the helper has tried
+    }
+    if (!wal_has_room(log->wal) && !MUTANT_IS(266)) {
+        log->resume_at_ms = clock_now_ms() + WAL_ROOM_RETRY_MS;
+    }
+    if (log->has_told_room && !wal_has_room(log->wal)) {
+        log_line(LOG_LEVEL_WARN, "event=log_waits text=\"%s\"", wal_error(log->wal));
+    }
+    tell_room(log);
+}
+
 static void commit(struct log_thread *log)
 {
     struct cs_view records = next_block(log);
@@ -130,9 +146,9 @@ static void commit(struct log_thread *log)
     begin_sync(log);
     enum wal_status status = wal_commit(log->wal, records, &done);
     uint64_t sync_us = end_sync(log);
-    log->is_waiting = status == WAL_FULL; // until the helper has made a segment
     if (status == WAL_FULL) {
         tell_end_of_slow(log, sync_us);
+        wait_for_room(log);
         return;
     }
     if (status != WAL_OK) {
@@ -144,6 +160,7 @@ static void commit(struct log_thread *log)
     tell_durable(log, sync_us);
     drop_pending(log, records.bytes);
     plan_after_commit(log);
+    tell_room(log);
 }
 
 static void seal(struct log_thread *log)
@@ -202,6 +219,12 @@ static void queue_read(struct log_thread *log, const struct frame_read *read)
 
 /* ---- segments ---------------------------------------------------------------------- */
 
+static void stop_waiting(struct log_thread *log)
+{
+    log->is_waiting = false;
+    log->resume_at_ms = 0;
+}
+
 static void ask_for_segment(struct log_thread *log)
 {
     uint64_t number = 0;
@@ -218,13 +241,20 @@ static void ask_for_segment(struct log_thread *log)
 static void take_segment(struct log_thread *log, const struct frame_prepared *prepared)
 {
     log->is_preparing = false;
-    if (prepared->status == WAL_FULL) {
-        wal_set_no_room(log->wal, true);
-        log->retry_at_ms = clock_now_ms() + WAL_ROOM_RETRY_MS;
-    } else if (prepared->status == WAL_OK) {
+    if (prepared->status == WAL_OK) {
         wal_adopt_segment(log->wal, prepared->number);
         log->retry_at_ms = 0;
-        log->is_waiting = false;
+        stop_waiting(log);
+    } else if (prepared->status == WAL_FULL || prepared->status == WAL_UNUSABLE) {
+        if (prepared->status == WAL_UNUSABLE && log->retry_at_ms == 0) {
+            log_line(LOG_LEVEL_WARN, "event=segment_not_prepared text=\"%s\"",
+                     prepared->sentence);
+        }
+        // That a disk is full is told at once; what may pass sooner, if a commit waits.
+        if (prepared->status == WAL_FULL || log->is_waiting) {
+            wal_set_no_room(log->wal, true);
+        }
+        log->retry_at_ms = clock_now_ms() + WAL_ROOM_RETRY_MS;
     } else {
         tell_failed(log, prepared->sentence);
     }
@@ -311,6 +341,9 @@ static bool do_one(struct log_thread *log)
         sync_written(log);
         return true;
     }
+    if (is_due(log->resume_at_ms)) {
+        stop_waiting(log);
+    }
     bool can_commit = pending_bytes(log) > 0 && !log->is_waiting;
     bool may_seal = !MUTANT_IS(262) || log->read_count == 0;
     bool must_seal =
@@ -330,16 +363,17 @@ static bool do_one(struct log_thread *log)
 /* How long nothing is due; UINT64_MAX: until a message comes. */
 static uint64_t idle_ms(const struct log_thread *log)
 {
+    const uint64_t times_ms[] = {
+        log->sync_at_ms,
+        log->resume_at_ms,
+        wal_wants_seal(log->wal) ? log->seal_at_ms : 0,
+        log->is_preparing ? 0 : log->retry_at_ms,
+    };
     uint64_t next_ms = UINT64_MAX;
-    if (!log->has_failed && log->sync_at_ms > 0) {
-        next_ms = log->sync_at_ms;
-    }
-    if (wal_wants_seal(log->wal) && !log->has_failed && log->seal_at_ms < next_ms) {
-        next_ms = log->seal_at_ms;
-    }
-    bool will_retry = log->retry_at_ms > 0 && !log->is_preparing && !log->has_failed;
-    if (will_retry && log->retry_at_ms < next_ms) {
-        next_ms = log->retry_at_ms;
+    for (size_t i = 0; i < sizeof times_ms / sizeof times_ms[0]; i++) {
+        if (!log->has_failed && times_ms[i] > 0 && times_ms[i] < next_ms) {
+            next_ms = times_ms[i];
+        }
     }
     if (next_ms == UINT64_MAX) {
         return UINT64_MAX;

@@ -33,10 +33,11 @@ struct log_thread {
     uint32_t read_count;
     uint64_t seal_at_ms;  // when wal_wants_seal()
     uint64_t sync_at_ms;  // durability interval: when written blocks are due; 0: none are
-    uint64_t retry_at_ms; // the disk is full: when to try again; 0: it is not
-    bool is_preparing;    // the helper is at work
-    bool has_told_room;   // last told to the engine
-    bool is_waiting;      // a commit waits for a segment
+    uint64_t retry_at_ms; // the helper made no segment: when to ask again; 0: it did
+    uint64_t resume_at_ms; // is_waiting: when to try that commit again; 0: not by time
+    bool is_preparing;     // the helper is at work
+    bool has_told_room;    // last told to the engine
+    bool is_waiting;       // a commit waits for a segment
     bool has_failed;
     bool is_stopping;
 };

@@ -406,7 +406,10 @@ static enum wal_status tidy_segments(struct wal *wal, const struct catalog *cata
     return error == 0 ? WAL_OK : fail(wal, "tidy up the data directory", error);
 }
 
-/* A disk without room for them is no reason not to start: growing writes get 507. */
+/*
+ * A disk without room for them is no reason not to start (growing writes get 507), nor
+ * are too many open files: both may pass.
+ */
 static enum wal_status prepare_segments(struct wal *wal)
 {
     uint64_t number = 0;
@@ -414,8 +417,8 @@ static enum wal_status prepare_segments(struct wal *wal)
         char error[WAL_SENTENCE_BYTES] = "";
         enum wal_status status = segment_prepare(&wal->files, wal->settings.segment_bytes,
                                                  number, error, sizeof error);
-        if (status == WAL_FULL) {
-            wal_set_no_room(wal, true);
+        if (status == WAL_FULL || status == WAL_UNUSABLE) {
+            wal_set_no_room(wal, status == WAL_FULL);
             return WAL_OK;
         }
         if (status != WAL_OK) {

@@ -31,6 +31,7 @@
 #include "wal/pages.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -178,17 +179,36 @@ static int fill_with_zeros(const struct files *files, int handle, uint64_t bytes
     return error;
 }
 
-/* Zeros in prepare-N, synced. The errno of what failed, or 0. */
-static int make_zeros(const struct files *files, const char *name, uint64_t bytes)
+enum wal_status segment_status_of(int error)
+{
+    switch (error) {
+    case 0:
+        return WAL_OK;
+    case ENOSPC:
+    case EDQUOT:
+        return WAL_FULL;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return MUTANT_IS(263) ? WAL_FAILED : WAL_UNUSABLE;
+    default:
+        return WAL_FAILED;
+    }
+}
+
+/* prepare-N, empty: a handle, or a negated errno. */
+static int make_file(const struct files *files, const char *name)
 {
     int removed = files->remove_file(files->context, name);
     if (removed != 0 && removed != -ENOENT) {
-        return -removed;
+        return removed;
     }
-    int handle = files->open_file(files->context, name, true);
-    if (handle < 0) {
-        return -handle;
-    }
+    return files->open_file(files->context, name, true);
+}
+
+/* Zeros, synced; the file is closed. The errno of what failed, or 0. */
+static int make_zeros(const struct files *files, int handle, uint64_t bytes)
+{
     int error = fill_with_zeros(files, handle, bytes);
     if (error == 0) {
         error = -files->sync_file(files->context, handle);
@@ -207,24 +227,36 @@ enum wal_status segment_prepare(const struct files *files,
     char ready[FILES_NAME_BYTES];
     segment_name(prepare, SEGMENT_PREPARE, number);
     segment_name(ready, SEGMENT_READY, number);
-    int error = make_zeros(files, prepare, bytes);
-    if (error == ENOSPC || error == EDQUOT) {
+    int handle = make_file(files, prepare);
+    int error = handle < 0 ? -handle : 0;
+    enum wal_status status = segment_status_of(error);
+    if (status == WAL_OK) {
+        error = make_zeros(files, handle, bytes);
+        bool is_full = error == ENOSPC || error == EDQUOT;
+        status = error == 0 ? WAL_OK : is_full ? WAL_FULL : WAL_FAILED;
+    }
+    if (status == WAL_OK) {
+        error = -files->rename_file(files->context, prepare, ready);
+        status = segment_status_of(error);
+    }
+    if (status == WAL_FULL) {
         // What was written is given back; if that fails too, the next attempt removes it.
         (void)files->remove_file(files->context, prepare);
         return WAL_FULL;
     }
-    if (error == 0) {
-        error = -files->rename_file(files->context, prepare, ready);
-    }
-    if (error == 0) {
+    if (status == WAL_OK) {
+        // Final even for want of room: the error is told once, and this thread may have
+        // been told of the name log-N that the other one waits for (fsyncgate).
         error = -files->sync_directory(files->context);
+        status = MUTANT_IS(265) ? segment_status_of(error)
+                 : error == 0   ? WAL_OK
+                                : WAL_FAILED;
     }
-    if (error != 0) {
+    if (status != WAL_OK) {
         (void)snprintf(out_error, error_bytes, "cannot prepare segment %s: %s", prepare,
                        files_words_of(error).text);
-        return WAL_FAILED;
     }
-    return WAL_OK;
+    return status;
 }
 
 /* ---- reading ----------------------------------------------------------------------- */

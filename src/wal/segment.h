@@ -57,8 +57,16 @@ enum segment_sight segment_unpack_header(const uint8_t *page, struct segment_hea
 uint8_t *segment_alloc(size_t bytes);
 
 /*
+ * What the errno of an open, rename or removal says; none that failed has changed
+ * anything. WAL_FULL: no room. WAL_UNUSABLE: too many files are open, or too little memory:
+ * later it may succeed. Else WAL_FAILED.
+ */
+enum wal_status segment_status_of(int error);
+
+/*
  * Makes ready-N: zeros written and synced, name durable. WAL_FULL: no room, nothing
- * left behind. WAL_FAILED: `out_error` says what.
+ * left behind. WAL_UNUSABLE: not now, nothing is broken. WAL_FAILED: that is final. But
+ * for WAL_FULL `out_error` says what.
  */
 enum wal_status segment_prepare(const struct files *files,
                                 uint64_t bytes,

@@ -74,7 +74,7 @@ static enum wal_status have_ready_segment(struct wal *wal)
         return WAL_OK;
     }
     if (wal->has_helper) {
-        return WAL_FULL;
+        return wal_say(wal, WAL_FULL, "the next segment of the log is not ready");
     }
     uint64_t number = wal->segment.number + 1;
     char error[WAL_SENTENCE_BYTES] = "";
@@ -91,18 +91,10 @@ static enum wal_status have_ready_segment(struct wal *wal)
     return status;
 }
 
-/*
- * The next segment, as yet named ready-N: opened, with a header that is durable. 0 or
- * an errno.
- */
-static int open_ready(struct wal *wal, const char *name, struct wal_segment *next)
+/* The header of the next segment, durable; it is still named ready-N. 0 or an errno. */
+static int write_header(struct wal *wal, struct wal_segment *next)
 {
     const struct files *files = &wal->files;
-    next->handle = files->open_file(files->context, name, false);
-    if (next->handle < 0) {
-        return -next->handle;
-    }
-    next->is_open = true;
     int64_t bytes = files->size_of(files->context, next->handle);
     if (bytes < 0) {
         return (int)-bytes;
@@ -141,20 +133,6 @@ static int open_ready(struct wal *wal, const char *name, struct wal_segment *nex
     return written == SEGMENT_HEADER_BYTES ? 0 : EIO;
 }
 
-/*
- * The name log-N says that all blocks before it are durable, so it comes last. 0 or an
- * errno.
- */
-static int rename_ready(struct wal *wal, const char *ready, const char *log)
-{
-    const struct files *files = &wal->files;
-    int error = -files->rename_file(files->context, ready, log);
-    if (error == 0 && !MUTANT_IS(47)) {
-        error = -files->sync_directory(files->context);
-    }
-    return error;
-}
-
 static enum wal_status close_segment(struct wal *wal)
 {
     if (!wal->segment.is_open) {
@@ -163,6 +141,46 @@ static enum wal_status close_segment(struct wal *wal)
     wal->segment.is_open = false;
     int closed = wal->files.close_file(wal->files.context, wal->segment.handle);
     return closed == 0 ? WAL_OK : fail(wal, "close", "the segment", -closed);
+}
+
+/* An open or a rename failed. It changed nothing: what may pass is no failure. */
+static enum wal_status cannot_begin(struct wal *wal, const char *log, int error)
+{
+    enum wal_status status = segment_status_of(error);
+    if (status == WAL_FAILED || MUTANT_IS(264)) {
+        return fail(wal, "begin segment", log, error);
+    }
+    return wal_say(wal, WAL_FULL, "cannot begin segment %s now: %s", log,
+                   files_words_of(error).text);
+}
+
+/*
+ * The name log-N says that all blocks before it are durable, so it comes last. A failed
+ * sync of the directory is final whatever the reason: a later one would not tell of this
+ * name any more (fsyncgate).
+ */
+static enum wal_status begin_segment(struct wal *wal, struct wal_segment *next)
+{
+    const struct files *files = &wal->files;
+    char ready[FILES_NAME_BYTES];
+    char log[FILES_NAME_BYTES];
+    segment_name(ready, SEGMENT_READY, next->number);
+    segment_name(log, SEGMENT_LOG, next->number);
+    next->handle = files->open_file(files->context, ready, false);
+    if (next->handle < 0) {
+        return cannot_begin(wal, log, -next->handle);
+    }
+    next->is_open = true;
+    int error = write_header(wal, next);
+    if (error != 0) {
+        return fail(wal, "begin segment", log, error);
+    }
+    error = -files->rename_file(files->context, ready, log);
+    if (error != 0) {
+        return cannot_begin(wal, log, error);
+    }
+    error = MUTANT_IS(47) ? 0 : -files->sync_directory(files->context);
+    return error == 0 ? close_segment(wal) : fail(wal, "begin segment", log, error);
 }
 
 enum wal_status wal_next_segment(struct wal *wal)
@@ -174,16 +192,8 @@ enum wal_status wal_next_segment(struct wal *wal)
     if (status != WAL_OK) {
         return status;
     }
-    char ready[FILES_NAME_BYTES];
-    char log[FILES_NAME_BYTES];
     struct wal_segment next = {.number = wal->segment.number + 1};
-    segment_name(ready, SEGMENT_READY, next.number);
-    segment_name(log, SEGMENT_LOG, next.number);
-    int error = open_ready(wal, ready, &next);
-    if (error == 0) {
-        error = rename_ready(wal, ready, log);
-    }
-    status = error == 0 ? close_segment(wal) : fail(wal, "begin segment", log, error);
+    status = begin_segment(wal, &next);
     if (status != WAL_OK) {
         if (next.is_open) {
             (void)wal->files.close_file(wal->files.context, next.handle);
@@ -225,7 +235,7 @@ void wal_leave_preparing(struct wal *wal)
 
 bool wal_has_room(const struct wal *wal)
 {
-    return !wal->is_full;
+    return !wal->is_full && !wal->cannot_begin;
 }
 
 void wal_set_no_room(struct wal *wal, bool is_full)
@@ -409,6 +419,7 @@ wal_commit(struct wal *wal, struct cs_view records, struct wal_commit *out_commi
     plan.is_durable = wal->settings.durability == WAL_SYNC;
     memcpy(wal->buffer + BLOCK_HEADER_BYTES, records.data, records.bytes);
     enum wal_status status = wal_write_block(wal, &plan, &after);
+    wal->cannot_begin = status == WAL_FULL && wal->ready_count > 0;
     if (status != WAL_OK) {
         return status;
     }

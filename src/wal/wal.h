@@ -24,7 +24,7 @@
 
 enum wal_status {
     WAL_OK = 0,
-    WAL_FULL,     // no room for further segments: nothing was written, nothing is broken
+    WAL_FULL,     // no further segment now: nothing was written, nothing is broken
     WAL_FAILED,   // a write or sync failed: stop voting, end the process (exit 74)
     WAL_DAMAGED,  // bytes in the middle do not hash: file, offset in words (exit 65)
     WAL_AMNESIA,  // superblock or blocks below its floor are missing (exit 65)
@@ -145,7 +145,7 @@ bool wal_wants_seal(const struct wal *wal);
  * Zero-fills and syncs one more segment if fewer than ready_segments are ready. May
  * take long. Thread: may run on a helper while the owner commits (it touches only files
  * named prepare-N), handed over by wal_adopt_segment() on the owner. WAL_FULL if the
- * disk has no room.
+ * disk has no room, WAL_UNUSABLE if too many files are open: try again later.
  */
 enum wal_status wal_prepare_segment(const struct files *files,
                                     const struct wal_settings *settings,
@@ -159,7 +159,10 @@ void wal_adopt_segment(struct wal *wal, uint64_t number);
  */
 void wal_leave_preparing(struct wal *wal);
 
-/* Room for growing writes: false when the next segment could not be made (507). */
+/*
+ * Room for growing writes: false when the next segment could not be made, or the last
+ * commit could not begin it (507).
+ */
 bool wal_has_room(const struct wal *wal);
 void wal_set_no_room(struct wal *wal, bool is_full);
 

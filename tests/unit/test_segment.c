@@ -159,6 +159,41 @@ static void every_failing_call_of_preparing_is_told(void **state)
     }
 }
 
+static void what_may_pass_fails_no_segment(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        enum sim_disk_call call;
+        int error;
+        enum wal_status status;
+    } CASES[] = {
+        {SIM_DISK_OPEN, EMFILE, WAL_UNUSABLE},   {SIM_DISK_OPEN, ENFILE, WAL_UNUSABLE},
+        {SIM_DISK_OPEN, ENOMEM, WAL_UNUSABLE},   {SIM_DISK_OPEN, ENOSPC, WAL_FULL},
+        {SIM_DISK_REMOVE, ENOMEM, WAL_UNUSABLE}, {SIM_DISK_RENAME, ENOMEM, WAL_UNUSABLE},
+        {SIM_DISK_RENAME, ENOSPC, WAL_FULL},     {SIM_DISK_RENAME, EDQUOT, WAL_FULL},
+        {SIM_DISK_SYNC, ENOSPC, WAL_FULL},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        sim_disk_reset(fixture->disk, i);
+        fixture->error[0] = '\0';
+        sim_disk_fail_next(fixture->disk, CASES[i].call, 0, CASES[i].error);
+        assert_int_equal(prepare(fixture, 1), CASES[i].status);
+        assert_int_equal(fixture->error[0] != '\0', CASES[i].status == WAL_UNUSABLE);
+        assert_false(is_there(fixture, "ready-0000000001"));
+        assert_true(CASES[i].status == WAL_UNUSABLE ||
+                    !is_there(fixture, "prepare-0000000001"));
+        assert_int_equal(prepare(fixture, 1), WAL_OK);
+    }
+}
+
+/* The write to the disk that failed may be that of another name. */
+static void a_directory_that_is_not_synced_is_final(void **state)
+{
+    struct fixture *fixture = *state;
+    sim_disk_fail_next(fixture->disk, SIM_DISK_SYNC_DIRECTORY, 0, ENOSPC);
+    assert_int_equal(prepare(fixture, 1), WAL_FAILED);
+}
+
 static void a_reader_reads_what_is_there_and_no_further(void **state)
 {
     struct fixture *fixture = *state;
@@ -206,6 +241,8 @@ int main(void)
         TEST(a_prepared_segment_is_zeros_and_durable),
         TEST(a_full_disk_is_told_and_nothing_is_left_behind),
         TEST(every_failing_call_of_preparing_is_told),
+        TEST(what_may_pass_fails_no_segment),
+        TEST(a_directory_that_is_not_synced_is_final),
         TEST(a_reader_reads_what_is_there_and_no_further),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -110,6 +111,75 @@ static void a_full_disk_is_no_reason_not_to_start(void **state)
     log_fixture_open(fixture);
     assert_false(wal_has_room(fixture->wal));
     log_fixture_assert_recovered(fixture);
+}
+
+static void too_many_open_files_are_no_reason_not_to_start(void **state)
+{
+    struct log_fixture *fixture = *state;
+    log_fixture_open(fixture);
+    wal_close(&fixture->wal);
+    assert_int_equal(fixture->files.remove_file(fixture->disk, "ready-0000000003"), 0);
+    enum { OPENS = 5 }; // before the segment is made that is missing
+    sim_disk_fail_next(fixture->disk, SIM_DISK_OPEN, OPENS, EMFILE);
+    log_fixture_open(fixture);
+    assert_true(sim_disk_has_failed(fixture->disk));
+    assert_true(wal_has_room(fixture->wal));
+    assert_int_equal(fixture->wal->ready_count, 1);
+    log_fixture_assert_recovered(fixture);
+}
+
+/* A segment that cannot be begun now is begun later. */
+static void wait_at(struct log_fixture *fixture, enum sim_disk_call call, int error)
+{
+    uint64_t number = fixture->wal->segment.number;
+    struct twin *before = NULL;
+    enum wal_status status = WAL_OK;
+    sim_disk_fail_next(fixture->disk, call, 0, error);
+    while (status == WAL_OK) {
+        assert_true(wal_has_room(fixture->wal));
+        twin_destroy(&before);
+        before = twin_copy(fixture->twin);
+        twin_append(fixture->twin, 1, 9000, &fixture->records);
+        status = log_fixture_try_commit(fixture);
+    }
+    assert_int_equal(status, WAL_FULL);
+    assert_false(wal_has_room(fixture->wal));
+    assert_non_null(strstr(wal_error(fixture->wal), "log-000000000"));
+    assert_int_equal(fixture->wal->segment.number, number);
+    twin_assign(fixture->twin, before);
+    twin_destroy(&before);
+    log_fixture_append(fixture, 1, 9000);
+    assert_int_equal(fixture->wal->segment.number, number + 1);
+    assert_true(wal_has_room(fixture->wal));
+    make_ready(fixture);
+}
+
+static void what_may_pass_ends_no_log(void **state)
+{
+    struct log_fixture *fixture = *state;
+    log_fixture_open(fixture);
+    wait_at(fixture, SIM_DISK_OPEN, EMFILE);
+    wait_at(fixture, SIM_DISK_OPEN, ENFILE);
+    wait_at(fixture, SIM_DISK_OPEN, ENOMEM);
+    wait_at(fixture, SIM_DISK_RENAME, ENOSPC);
+    wait_at(fixture, SIM_DISK_RENAME, EDQUOT);
+    log_fixture_assert_log(fixture, 50);
+    log_fixture_crash(fixture);
+    log_fixture_assert_recovered(fixture);
+    log_fixture_assert_log(fixture, 50);
+}
+
+/* Not even for want of room: nobody could tell later whether the name is durable. */
+static void a_name_that_is_not_synced_ends_the_log(void **state)
+{
+    struct log_fixture *fixture = *state;
+    log_fixture_open(fixture);
+    log_fixture_append(fixture, 1, 30000);
+    sim_disk_fail_next(fixture->disk, SIM_DISK_SYNC_DIRECTORY, 0, ENOSPC);
+    twin_append(fixture->twin, 1, 30000, &fixture->records);
+    assert_int_equal(log_fixture_try_commit(fixture), WAL_FAILED);
+    twin_append(fixture->twin, 1, 100, &fixture->records);
+    assert_int_equal(log_fixture_try_commit(fixture), WAL_FAILED);
 }
 
 static void another_segment_size_is_taken_from_the_next_segment_on(void **state)
@@ -281,6 +351,9 @@ int main(void)
         TEST(a_helper_is_waited_for_and_a_full_disk_is_told_before),
         TEST(a_full_disk_refuses_commits_and_recovers_by_itself),
         TEST(a_full_disk_is_no_reason_not_to_start),
+        TEST(too_many_open_files_are_no_reason_not_to_start),
+        TEST(what_may_pass_ends_no_log),
+        TEST(a_name_that_is_not_synced_ends_the_log),
         TEST(another_segment_size_is_taken_from_the_next_segment_on),
         TEST(old_content_of_a_recycled_segment_never_validates),
         TEST(a_segment_begun_twice_survives_the_loss_of_its_header),

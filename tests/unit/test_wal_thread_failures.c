@@ -85,34 +85,68 @@ receive_until(struct wal_rig *rig, enum wal_completion_kind kind, uint64_t *dura
     }
 }
 
-static void a_full_disk_is_told_and_commits_wait_for_room(void **state)
+/* Writes until it is told that there is no room: how far the log is durable by then. */
+static uint64_t append_until_no_room(struct wal_rig *rig)
 {
-    struct wal_rig *rig = *state;
-    wal_rig_start(rig);
-    shared_disk_set_capacity(&rig->disk, 0);
     for (int i = 0; i < 20; i++) {
         wal_rig_append(rig, 1, 20000);
     }
     uint64_t durable = 0;
     receive_until(rig, WAL_COMPLETION_ROOM, &durable);
     assert_false(rig->completion.has_room);
+    return durable;
+}
+
+/* It is told that there is room, and all that was appended becomes durable. */
+static void assert_resumes(struct wal_rig *rig)
+{
+    bool has_room = false;
+    bool is_durable = false;
+    while (!is_durable || !has_room) {
+        const struct wal_completion *completion = wal_rig_receive(rig);
+        if (completion->kind == WAL_COMPLETION_ROOM) {
+            has_room = completion->has_room;
+        } else if (completion->kind == WAL_COMPLETION_DURABLE) {
+            is_durable = completion->token == rig->log->twin->token;
+        }
+    }
+    wal_rig_assert_durable(rig);
+}
+
+static void a_full_disk_is_told_and_commits_wait_for_room(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    shared_disk_set_capacity(&rig->disk, 0);
+    uint64_t durable = append_until_no_room(rig);
     // More than fits is queued: reads and stopping still work.
     wal_rig_read(rig, 1, 1, 1, 5);
     receive_until(rig, WAL_COMPLETION_SLICE, &durable);
     wal_slice_fini(&rig->completion.slice);
     assert_true(durable < rig->log->twin->token);
     shared_disk_set_capacity(&rig->disk, LOG_FIXTURE_DISK_BYTES);
-    bool has_room = false;
-    while (durable < rig->log->twin->token) {
-        const struct wal_completion *completion = wal_rig_receive(rig);
-        if (completion->kind == WAL_COMPLETION_DURABLE) {
-            durable = completion->token;
-        } else if (completion->kind == WAL_COMPLETION_ROOM) {
-            has_room = completion->has_room;
-        }
-    }
-    assert_true(has_room);
-    wal_rig_assert_durable(rig);
+    assert_resumes(rig);
+}
+
+static void a_helper_without_descriptors_is_asked_again(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    shared_disk_fail_opens(&rig->disk, 0, EMFILE);
+    // First those that are ready are used up.
+    assert_in_range(append_until_no_room(rig), 6, 19);
+    shared_disk_fail_opens(&rig->disk, 0, 0);
+    assert_resumes(rig);
+}
+
+static void a_log_without_descriptors_waits_for_one(void **state)
+{
+    struct wal_rig *rig = *state;
+    wal_rig_start(rig);
+    shared_disk_fail_opens(&rig->disk, EMFILE, 0);
+    assert_in_range(append_until_no_room(rig), 1, 5);
+    shared_disk_fail_opens(&rig->disk, 0, 0);
+    assert_resumes(rig);
 }
 
 static void
@@ -181,6 +215,8 @@ int main(void)
         TEST(a_read_that_fails_is_told_and_can_be_tried_again),
         TEST(a_failed_sync_is_the_last_word),
         TEST(a_full_disk_is_told_and_commits_wait_for_room),
+        TEST(a_helper_without_descriptors_is_asked_again),
+        TEST(a_log_without_descriptors_waits_for_one),
         TEST(stopping_a_thread_that_waits_for_room_drops_what_was_never_durable),
         TEST(a_helper_that_fails_ends_the_log),
         TEST(a_failed_seal_ends_the_log),

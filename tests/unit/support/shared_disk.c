@@ -19,10 +19,13 @@ static int64_t leave(struct shared_disk *shared, int64_t result)
     return result;
 }
 
-static void wait_while_held(struct shared_disk *shared)
+static void wait_while(struct shared_disk *shared, const bool *is_held)
 {
+    if (!*is_held) {
+        return;
+    }
     atomic_fetch_add(&shared->waiting_count, 1);
-    while (shared->is_held) {
+    while (*is_held) {
         (void)pthread_cond_wait(&shared->changed, &shared->lock);
     }
     atomic_fetch_sub(&shared->waiting_count, 1);
@@ -31,6 +34,10 @@ static void wait_while_held(struct shared_disk *shared)
 static int open_file(void *context, const char *name, bool is_new)
 {
     struct shared_disk *shared = enter(context);
+    int error = is_new ? shared->create_error : shared->open_error;
+    if (error != 0) {
+        return (int)leave(shared, -error);
+    }
     return (int)leave(shared,
                       shared->inner.open_file(shared->inner.context, name, is_new));
 }
@@ -45,7 +52,7 @@ static int64_t
 read_at(void *context, int handle, void *data, size_t bytes, uint64_t offset)
 {
     struct shared_disk *shared = enter(context);
-    wait_while_held(shared);
+    wait_while(shared, &shared->is_held);
     shared->reads++;
     const struct timespec rest = {.tv_nsec = (long)shared->read_us * 1000};
     int64_t got = leave(shared, shared->inner.read_at(shared->inner.context, handle, data,
@@ -60,18 +67,6 @@ write_at(void *context, int handle, const void *data, size_t bytes, uint64_t off
     struct shared_disk *shared = enter(context);
     return leave(shared, shared->inner.write_at(shared->inner.context, handle, data,
                                                 bytes, offset));
-}
-
-static void wait_while(struct shared_disk *shared, const bool *is_held)
-{
-    if (!*is_held) {
-        return;
-    }
-    atomic_fetch_add(&shared->waiting_count, 1);
-    while (*is_held) {
-        (void)pthread_cond_wait(&shared->changed, &shared->lock);
-    }
-    atomic_fetch_sub(&shared->waiting_count, 1);
 }
 
 static int64_t
@@ -184,6 +179,14 @@ void shared_disk_slow_reads(struct shared_disk *shared, uint32_t read_us)
     shared->read_us = read_us;
     shared->reads = 0;
     shared->reads_before_sync = 0;
+    (void)leave(shared, 0);
+}
+
+void shared_disk_fail_opens(struct shared_disk *shared, int open_error, int create_error)
+{
+    (void)enter(shared);
+    shared->open_error = open_error;
+    shared->create_error = create_error;
     (void)leave(shared, 0);
 }
 

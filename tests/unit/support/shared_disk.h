@@ -21,6 +21,8 @@ struct shared_disk {
     bool is_held;                   // blocks that are written through
     bool are_syncs_held;            // syncs of files
     _Atomic uint64_t waiting_count; // calls that wait for the hold to end
+    int open_error;                 // what opening a file answers; 0: as the disk
+    int create_error;               // and making one
     uint32_t read_us;               // what a read takes
     uint64_t reads;
     uint64_t reads_before_write; // how many there had been at the last write_through()
@@ -37,6 +39,9 @@ void shared_disk_hold_syncs(struct shared_disk *shared, bool are_held);
 
 /* From now on reads are slow, and are counted anew. */
 void shared_disk_slow_reads(struct shared_disk *shared, uint32_t read_us);
+
+/* Opening a file, and making one, fail from now on; 0: they do not. */
+void shared_disk_fail_opens(struct shared_disk *shared, int open_error, int create_error);
 
 /* As those of the disk. */
 void shared_disk_fail_next(struct shared_disk *shared,
