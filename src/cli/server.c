@@ -113,14 +113,15 @@ static int serve_with(void *context, const struct settings *settings)
     struct http *http =
         http_start(context, settings, CLI_VERSION, error.text, sizeof error.text);
     if (http == NULL) {
-        engine_close(&engine);
+        (void)engine_close(&engine);
         return refuse(&error, CLI_UNAVAILABLE);
     }
     announce_ready(settings);
     code = run_until_end(engine, &signals);
     let_signals_kill();
     http_stop(&http);
-    engine_close(&engine);
+    int closed = engine_close(&engine);
+    code = code == 0 ? closed : code;
     log_line(LOG_LEVEL_INFO, "event=stopped exit=%d", code);
     return code;
 }

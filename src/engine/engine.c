@@ -47,7 +47,7 @@ struct engine *engine_open(void *zmq_context,
                    boot_connect(engine, zmq_context, &error);
     *out_exit_code = error.exit_code;
     if (!is_open) {
-        engine_close(&engine);
+        (void)engine_close(&engine);
     }
     return engine;
 }
@@ -76,16 +76,14 @@ int engine_join(struct engine *engine)
     return engine->exit_code;
 }
 
-void engine_close(struct engine **engine_slot)
+int engine_close(struct engine **engine_slot)
 {
     struct engine *engine = *engine_slot;
     if (engine == NULL) {
-        return;
+        return ENGINE_EXIT_OK;
     }
     CHECK(!engine->has_thread);
-    if (engine->wal_thread != NULL) {
-        wal_thread_stop(&engine->wal_thread);
-    }
+    enum wal_status status = wal_thread_stop(&engine->wal_thread);
     if (engine->wal != NULL) {
         wal_close(&engine->wal);
     }
@@ -100,6 +98,7 @@ void engine_close(struct engine **engine_slot)
     (void)close(engine->wake_fd);
     free(engine);
     *engine_slot = NULL;
+    return status == WAL_OK ? ENGINE_EXIT_OK : ENGINE_EXIT_DISK_FAILED;
 }
 
 /* ---- ports: what the replica asks of the world ---- */

@@ -31,6 +31,7 @@ void engine_start(struct engine *engine);
 void engine_ask_stop(struct engine *engine);
 /* Waits for the thread; the process's exit code: 0, 65 or 74. */
 int engine_join(struct engine *engine);
-void engine_close(struct engine **engine);
+/* 0, or 74 if the log failed: what it wrote last may not be durable. */
+int engine_close(struct engine **engine);
 
 #endif

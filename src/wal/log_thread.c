@@ -402,6 +402,22 @@ static void stop_helper(struct log_thread *log)
     frame_send(log->helper, FRAME_STOP, view_of(NULL, 0));
 }
 
+/* The last words. That they failed is told by wal_thread_stop(): nobody receives now. */
+static void finish(struct log_thread *log)
+{
+    bool had_failed = log->has_failed;
+    if (wal_wants_seal(log->wal)) {
+        seal(log); // a last block that nothing follows could not be told from a tear
+    }
+    if (!log->has_failed && !MUTANT_IS(267)) {
+        sync_written(log);
+    }
+    if (log->has_failed && !had_failed) {
+        log_line(LOG_LEVEL_ERROR, "event=disk_failed text=\"%s\"", wal_error(log->wal));
+    }
+    wal_close(&log->wal);
+}
+
 void *log_thread_run(void *context)
 {
     struct log_thread *log = context;
@@ -425,10 +441,7 @@ void *log_thread_run(void *context)
         wait_for_message(log);
     }
     stop_helper(log);
-    if (wal_wants_seal(log->wal)) {
-        seal(log); // a last block that nothing follows could not be told from a tear
-    }
-    wal_close(&log->wal);
+    finish(log);
     buffer_fini(&log->pending);
     (void)zmq_close(log->engine);
     (void)zmq_close(log->helper);

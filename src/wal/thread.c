@@ -205,18 +205,20 @@ bool wal_thread_receive(struct wal_thread *thread, struct wal_completion *out_co
     return is_there || notice_slow(thread, out_completion);
 }
 
-void wal_thread_stop(struct wal_thread **thread)
+enum wal_status wal_thread_stop(struct wal_thread **thread)
 {
     struct wal_thread *self = *thread;
     if (self == NULL) {
-        return;
+        return WAL_OK;
     }
     *thread = NULL;
     frame_send(self->socket, FRAME_STOP, view_of(NULL, 0));
     CHECK(pthread_join(self->thread, NULL) == 0);
     CHECK(pthread_join(self->helper.thread, NULL) == 0);
+    enum wal_status status = self->log.has_failed ? WAL_FAILED : WAL_OK;
     (void)zmq_close(self->socket);
     free(self);
+    return status;
 }
 
 /* ---- the helper -------------------------------------------------------------------- */

@@ -71,7 +71,10 @@ void wal_thread_read(struct wal_thread *thread,
 bool wal_thread_is_slow(const struct wal_thread *thread);
 /* False when none is there. */
 bool wal_thread_receive(struct wal_thread *thread, struct wal_completion *out_completion);
-/* Finishes what is queued, syncs, closes. */
-void wal_thread_stop(struct wal_thread **thread);
+/*
+ * Finishes what is queued, syncs, closes. WAL_FAILED: the log has failed, if not before,
+ * then in that.
+ */
+enum wal_status wal_thread_stop(struct wal_thread **thread);
 
 #endif

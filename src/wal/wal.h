@@ -96,7 +96,10 @@ void wal_forget_tail(struct wal *wal);
 const struct wal_damage *wal_damages(const struct wal *wal, size_t *out_count);
 /* Slots that are lost now. Valid until the next commit or read. */
 const struct wal_fault *wal_faults(const struct wal *wal, size_t *out_count);
-/* Makes durable what is not (durability interval or none), unless the log has failed. */
+/*
+ * Makes durable what is not (durability interval or none), unless the log has failed.
+ * Whoever must know that it worked calls wal_sync() before.
+ */
 void wal_close(struct wal **wal);
 
 /*

@@ -124,7 +124,7 @@ static int finish(struct world *world, uint32_t seat)
     struct node *node = &world->nodes[seat];
     int code = engine_join(node->engine);
     handoff_client_close(&node->client);
-    engine_close(&node->engine);
+    assert_int_equal(engine_close(&node->engine), 0);
     (void)zmq_ctx_term(node->context);
     node->context = NULL;
     return code;

@@ -125,7 +125,7 @@ static void an_idle_log_seals_its_last_block(void **state)
     while (shared_disk_counters_of(&rig->disk).writes < before + 2) {
         wal_rig_pause(deadline_ms);
     }
-    wal_thread_stop(&rig->thread);
+    assert_int_equal(wal_thread_stop(&rig->thread), WAL_OK);
     assert_int_equal(shared_disk_counters_of(&rig->disk).writes, before + 2);
     log_fixture_open(rig->log);
     // The seal and the block of this start hold nothing.
@@ -239,7 +239,7 @@ static void an_interval_ends_also_while_there_is_much_to_read(void **state)
     rig->log->settings.durability = WAL_INTERVAL;
     wal_rig_start(rig);
     write_and_read_for_long(rig);
-    wal_thread_stop(&rig->thread);
+    assert_int_equal(wal_thread_stop(&rig->thread), WAL_OK);
     assert_in_range(rig->disk.reads_before_sync, 1, LONG_READS - 1);
     assert_in_range(rig->disk.reads, LONG_READS, UINT64_MAX);
     wal_rig_assert_durable(rig);
@@ -251,7 +251,7 @@ static void a_seal_comes_also_while_there_is_much_to_read(void **state)
     wal_rig_start(rig);
     uint64_t writes = shared_disk_counters_of(&rig->disk).writes;
     write_and_read_for_long(rig);
-    wal_thread_stop(&rig->thread);
+    assert_int_equal(wal_thread_stop(&rig->thread), WAL_OK);
     assert_true(shared_disk_counters_of(&rig->disk).writes >= writes + 3); // with a seal
     assert_in_range(rig->disk.reads_before_write, 2, LONG_READS - 1);
     wal_rig_assert_durable(rig);
@@ -271,7 +271,7 @@ static void without_sockets_the_wal_stays_with_the_caller(void **state)
         assert_int_equal(zmq_ctx_term(small), 0);
     }
     struct wal_thread *none = NULL;
-    wal_thread_stop(&none);
+    assert_int_equal(wal_thread_stop(&none), WAL_OK);
 }
 
 int main(void)

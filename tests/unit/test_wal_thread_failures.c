@@ -68,7 +68,7 @@ static void a_failed_sync_is_the_last_word(void **state)
     // The read is answered, and nothing was made durable before it.
     assert_int_equal(wal_rig_receive_slice(rig, 9)->status, WAL_OK);
     wal_slice_fini(&rig->completion.slice);
-    wal_thread_stop(&rig->thread);
+    assert_int_equal(wal_thread_stop(&rig->thread), WAL_FAILED);
     log_fixture_crash(rig->log);
     // What failed may be on the disk or not; what came after it is not.
     assert_in_range(rig->log->recovery.core.length, acknowledged, acknowledged + 1);
@@ -161,7 +161,7 @@ stopping_a_thread_that_waits_for_room_drops_what_was_never_durable(void **state)
     uint64_t durable = 0;
     receive_until(rig, WAL_COMPLETION_ROOM, &durable);
     assert_false(rig->completion.has_room);
-    wal_thread_stop(&rig->thread);
+    assert_int_equal(wal_thread_stop(&rig->thread), WAL_OK);
     shared_disk_set_capacity(&rig->disk, LOG_FIXTURE_DISK_BYTES);
     log_fixture_crash(rig->log);
     assert_true(rig->log->recovery.core.length < rig->log->twin->length);
@@ -206,6 +206,17 @@ static void a_failed_sync_of_an_interval_ends_the_log(void **state)
     (void)wal_rig_receive_kind(rig, WAL_COMPLETION_FAILED);
 }
 
+static void a_last_sync_that_fails_is_told(void **state)
+{
+    struct wal_rig *rig = *state;
+    rig->log->settings.durability = WAL_NONE;
+    wal_rig_start(rig);
+    wal_rig_append(rig, 1, 100);
+    wal_rig_receive_durable(rig);
+    shared_disk_fail_next(&rig->disk, SIM_DISK_SYNC, EIO);
+    assert_int_equal(wal_thread_stop(&rig->thread), WAL_FAILED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -221,6 +232,7 @@ int main(void)
         TEST(a_helper_that_fails_ends_the_log),
         TEST(a_failed_seal_ends_the_log),
         TEST(a_failed_sync_of_an_interval_ends_the_log),
+        TEST(a_last_sync_that_fails_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

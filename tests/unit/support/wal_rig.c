@@ -26,7 +26,7 @@ int wal_rig_tear_down(void **state)
 {
     struct wal_rig *rig = *state;
     shared_disk_hold(&rig->disk, false); // a test that failed may have left it so
-    wal_thread_stop(&rig->thread);
+    (void)wal_thread_stop(&rig->thread);
     assert_int_equal(zmq_ctx_term(rig->zmq_context), 0);
     log_fixture_destroy(&rig->log);
     shared_disk_fini(&rig->disk);
@@ -129,7 +129,7 @@ void wal_rig_pause(uint64_t deadline_ms)
 
 void wal_rig_assert_durable(struct wal_rig *rig)
 {
-    wal_thread_stop(&rig->thread);
+    assert_int_equal(wal_thread_stop(&rig->thread), WAL_OK);
     log_fixture_crash(rig->log);
     log_fixture_assert_recovered(rig->log);
     log_fixture_assert_log(rig->log, 100);
