@@ -120,8 +120,8 @@ static bool has_changed(const struct operation *operation)
 /* I14: a put has one effect, however often it was sent. */
 static void note_made(struct world *world, struct node *node, const struct key_fact *fact)
 {
-    if (fact->is_delete) {
-        return;
+    if (fact->operation == NOBODY) {
+        return; // a delete, or a put that a HEAD does not name
     }
     struct operation *put = &world->history.operations[fact->operation];
     if (put->made_revision == 0) {
@@ -155,10 +155,15 @@ static void note_fact(struct world *world, struct node *node, const struct key_f
     history->fact_count = at >= history->fact_count ? at + 1 : history->fact_count;
     note_made(world, node, fact);
     struct key_fact *known = &history->facts[at];
+    bool is_named = known->operation != NOBODY && fact->operation != NOBODY;
     if (known->revision == 0) {
         *known = *fact;
-    } else if (known->key != fact->key || known->is_delete != fact->is_delete ||
-               known->operation != fact->operation || known->version != fact->version) {
+    } else if (known->key == fact->key && known->is_delete == fact->is_delete &&
+               known->version == fact->version &&
+               (!is_named || known->operation == fact->operation)) {
+        known->operation =
+            known->operation != NOBODY ? known->operation : fact->operation;
+    } else {
         report_fail(
             world, "I12", node, 0, NO_BALLOT,
             "revision %llu is k%u #%u version %llu in one answer, k%u #%u version "
@@ -192,6 +197,17 @@ static void note_read(struct world *world,
                                   .version = operation->version,
                                   .key = operation->key,
                                   .operation = put};
+    note_fact(world, node, &fact);
+}
+
+/* Of a key without its value: which put it was, others may tell. */
+static void
+note_head(struct world *world, struct node *node, const struct operation *operation)
+{
+    const struct key_fact fact = {.revision = operation->item_revision,
+                                  .version = operation->version,
+                                  .key = operation->key,
+                                  .operation = NOBODY};
     note_fact(world, node, &fact);
 }
 
@@ -246,6 +262,24 @@ judge_local(struct world *world, struct node *node, const struct operation *oper
     node->local_revision = operation->revision;
 }
 
+/* Refusals that say how it stands here: is it so? */
+static bool
+is_so(const struct world *world, const struct node *node, enum cs_status status)
+{
+    if (status == CS_STOPPING) {
+        return node->is_stopping;
+    }
+    if (status == CS_STARTING) {
+        return replica_view(node->replica).role < PAXOS_FOLLOWER;
+    }
+    bool was_full = false; // anywhere: the leader's word is passed on
+    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        const struct log_thread *log = &world->nodes[i].log;
+        was_full = was_full || log->is_disk_full || log->room_change > 0;
+    }
+    return status != CS_DISK_FULL || was_full;
+}
+
 /* Is this a status that this request may get? */
 static bool is_plausible(const struct operation *operation)
 {
@@ -290,7 +324,7 @@ void history_judge_answer(struct world *world,
 {
     uint32_t index = (uint32_t)(operation - world->history.operations);
     count_answer(world->stats, operation);
-    if (!is_plausible(operation)) {
+    if (!is_plausible(operation) || !is_so(world, node, operation->status)) {
         report_fail(world, "answer", node, 0, NO_BALLOT, "#%u is answered %s", index,
                     status_word(operation->status));
         return;
@@ -312,6 +346,8 @@ void history_judge_answer(struct world *world,
     }
     if (operation->kind == REQUEST_GET && operation->status == CS_OK) {
         note_read(world, node, operation, value);
+    } else if (operation->kind == REQUEST_HEAD && operation->status == CS_OK) {
+        note_head(world, node, operation);
     } else if (has_changed(operation)) {
         note_write(world, node, operation);
     }
@@ -366,24 +402,25 @@ static void add_to_search(struct world *world, uint32_t index)
     }
     const struct operation *operation = &whole;
     bool is_read = operation->kind != REQUEST_WRITE;
-    bool is_outside = operation->kind == REQUEST_HEAD ||
-                      (is_read && operation->consistency == REQUEST_LOCAL) || is_void ||
+    bool is_outside = (is_read && operation->consistency == REQUEST_LOCAL) || is_void ||
                       (is_read && !is_executed(operation));
     if (is_outside) {
         return;
     }
+    // What a HEAD that found the key tells is what a put "if absent" that was refused tells.
+    bool is_head = operation->kind == REQUEST_HEAD && operation->status == CS_OK;
     const struct lincheck_operation entry = {
         .id = index,
         .key = operation->key,
         .invoked = operation->invoked,
         .returned = operation->returned,
-        .kind = is_read                                  ? LINCHECK_GET
+        .kind = is_read && !is_head                      ? LINCHECK_GET
                 : operation->operation == COMMAND_DELETE ? LINCHECK_DELETE
                                                          : LINCHECK_PUT,
-        .condition = condition_of(operation),
-        .outcome = outcome_of(operation),
+        .condition = is_head ? LINCHECK_IF_ABSENT : condition_of(operation),
+        .outcome = is_head ? LINCHECK_REFUSED : outcome_of(operation),
         .condition_revision = operation->condition_revision,
-        .value = is_read ? operation->value : index,
+        .value = is_read && !is_head ? operation->value : index,
         .revision = operation->status == CS_DELETED ? operation->revision
                                                     : operation->item_revision,
         .version = operation->version,
@@ -437,16 +474,17 @@ static void search(struct world *world)
     }
 }
 
-/* A delete of the key whose outcome nobody was told: it may explain an absence. */
-static bool may_be_deleted(const struct history *history, uint32_t key)
+/* A delete of its key whose outcome nobody was told: it may explain what the read missed. */
+static bool may_be_deleted(const struct history *history, const struct operation *read)
 {
     for (uint32_t i = 0; i < history->count; i++) {
         const struct operation *operation = &history->operations[i];
         bool is_open = operation->session != 0
                            ? !history->operations[operation->first].is_told
                            : !operation->is_answered || operation->status == CS_UNKNOWN;
-        if (is_open && operation->kind == REQUEST_WRITE && operation->key == key &&
-            operation->operation == COMMAND_DELETE) {
+        if (is_open && operation->kind == REQUEST_WRITE && operation->key == read->key &&
+            operation->operation == COMMAND_DELETE &&
+            operation->invoked < read->returned) {
             return true;
         }
     }
@@ -472,7 +510,7 @@ static void judge_read_by_revision(struct world *world, const struct operation *
     bool is_absent = operation->item_revision == 0;
     bool is_explained = revision <= operation->item_revision ||
                         (is_absent && (history->facts[revision].is_delete ||
-                                       may_be_deleted(history, operation->key)));
+                                       may_be_deleted(history, operation)));
     if (!is_explained || operation->item_revision > operation->revision) {
         report_fail(
             world, "I12", &world->nodes[operation->node], 0, NO_BALLOT,
@@ -483,9 +521,48 @@ static void judge_read_by_revision(struct world *world, const struct operation *
     }
 }
 
+/* May it have made a revision that nobody was told of? */
+static bool may_be_untold(const struct world *world, const struct operation *operation)
+{
+    bool is_write = operation->kind == REQUEST_WRITE && !operation->is_again &&
+                    operation->operation != COMMAND_OPEN_SESSION;
+    bool is_told = operation->session != 0 ? operation->is_told : is_executed(operation);
+    return is_write && !is_told && operation->made_revision == 0 &&
+           !is_certainly_not_applied(world, operation);
+}
+
+/*
+ * I15 without a reader: each revision is a write's. One that was refused for certain, took
+ * effect all the same and was overwritten unread leaves a gap that no other write explains.
+ */
+static void judge_gaps(struct world *world)
+{
+    const struct history *history = &world->history;
+    uint64_t last = history->fact_count == 0 ? 0 : history->fact_count - 1;
+    uint64_t told = 0;
+    uint64_t untold = 0;
+    for (size_t i = 0; i < history->fact_count; i++) {
+        told += history->facts[i].revision != 0;
+    }
+    for (uint32_t i = 0; i < history->count; i++) {
+        const struct operation *operation = &history->operations[i];
+        last = is_executed(operation) && operation->revision > last ? operation->revision
+                                                                    : last;
+        untold += may_be_untold(world, operation);
+    }
+    if (last - told > untold) {
+        report_fail(world, "I15", NULL, 0, NO_BALLOT,
+                    "of %llu revisions %llu were told; only %llu writes may have made "
+                    "the others",
+                    (unsigned long long)last, (unsigned long long)told,
+                    (unsigned long long)untold);
+    }
+}
+
 void history_judge(struct world *world)
 {
     struct history *history = &world->history;
+    judge_gaps(world);
     for (uint32_t i = 0; i < history->count; i++) {
         const struct operation *operation = &history->operations[i];
         if (operation->kind != REQUEST_WRITE && is_executed(operation)) {
