@@ -307,6 +307,21 @@ static void judge_alive(struct world *world,
     }
 }
 
+/* Sessions that were certainly used before this one was, last: they are evicted before it. */
+static uint64_t count_idler(const struct world *world, const struct client_session *than)
+{
+    uint64_t count = 0;
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++) {
+        const struct session_client *client = &world->session_clients[i];
+        const struct client_session *both[] = {&client->current, &client->previous};
+        for (uint32_t j = 0; j < 2; j++) {
+            count += both[j]->id != 0 && both[j] != than && both[j]->unresolved == 0 &&
+                     both[j]->used_until_ms < than->used_after_ms;
+        }
+    }
+    return count;
+}
+
 static void judge_expired(struct world *world,
                           const struct node *node,
                           struct client_session *session,
@@ -316,7 +331,8 @@ static void judge_expired(struct world *world,
     bool may_be_idle = latest_ms > session->used_after_ms &&
                        latest_ms - session->used_after_ms > world->swarm.session_idle_ms;
     // By one opened since, if there are others enough that were used later.
-    bool may_be_evicted = world->opens.asked > world->swarm.sessions_max &&
+    uint64_t idler = count_idler(world, session);
+    bool may_be_evicted = world->opens.asked > world->swarm.sessions_max + idler &&
                           world->opens.asked > session->used_opens;
     session->gone_at = session->gone_at == 0 ? operation->returned : session->gone_at;
     if (!may_be_idle && !may_be_evicted) {
