@@ -145,6 +145,11 @@ static void judge_prepare(struct world *world,
     if (compare(message->ballot, log->promised) > 0 ||
         compare(message->prepare.accepted, log->accepted) > 0) {
         fail(world, node, "I10", message, "the proposer's own promise is not durable");
+    } else if (compare(message->prepare.accepted, log->accepted) == 0 &&
+               message->prepare.length > log->longest) {
+        fail(world, node, "I10", message, "its length is not durable");
+    } else if (message->prepare.decided > world->judge.chosen.length) {
+        fail(world, node, "I7", message, "its decided slot is not chosen");
     } else if (message->ballot.node != node->seat + 1) {
         fail(world, node, "I1", message, "the ballot is another node's");
     }
@@ -163,8 +168,11 @@ static void judge_accepted(struct world *world,
     const struct paxos_accepted *accepted = &message->accepted;
     const struct shadow_log *log = &node->shadow.durable;
     int order = compare(message->ballot, log->accepted);
+    const struct ballot_fact *fact = judge_ballot(&world->judge, message->ballot);
     if (order > 0 || (order == 0 && accepted->durable > log->length)) {
         fail(world, node, "I10", message, "the vote is not durable");
+    } else if (accepted->durable > fact->voted[node->seat]) {
+        fail(world, node, "I10", message, "it acks more than it has voted for");
     } else if (is_unknown(world, node, accepted->durable)) {
         fail(world, node, "P5", message, "it votes for slots that it does not know");
     } else if (accepted->decided > world->judge.chosen.length) {
@@ -218,6 +226,61 @@ static void judge_decide(struct world *world,
     }
 }
 
+/* What is sent as decided, to be taken without a vote (A8), is the chosen log. */
+static void judge_entries(struct world *world,
+                          const struct node *node,
+                          const struct paxos_message *message)
+{
+    const struct paxos_entries *entries = &message->log;
+    judge_decide(world, node, message, entries->decided);
+    struct paxos_digest chain = entries->from_chain;
+    cs_slot slot = entries->from;
+    bool is_right = slot >= entries->decided || message->entry_count == 0 ||
+                    is_chosen(world, slot, chain);
+    for (uint32_t i = 0; i < message->entry_count && slot < entries->decided; i++) {
+        chain = paxos_chain_next(chain, &message->entries[i]);
+        slot++;
+        is_right = is_right && is_chosen(world, slot, chain);
+    }
+    if (!is_right) {
+        fail(world, node, "I7", message, "its decided entries are not the chosen ones");
+    }
+}
+
+/* 2.9: it says that no larger ballot is promised here, which a restart must not undo. */
+static void judge_round_ack(struct world *world,
+                            const struct node *node,
+                            const struct paxos_message *message)
+{
+    if (compare(message->ballot, node->shadow.durable.promised) > 0) {
+        fail(world, node, "I10", message, "the promise it rests on is not durable");
+    }
+}
+
+static void judge_nack(struct world *world,
+                       const struct node *node,
+                       const struct paxos_message *message)
+{
+    const struct shadow_log *log = &node->shadow.memory;
+    if (compare(message->nack.promised, log->promised) > 0 ||
+        compare(message->ballot, message->nack.promised) > 0) {
+        fail(world, node, "P1", message, "it has promised no such ballot");
+    }
+}
+
+/* P5: only what a disk has lost is asked for whether it is decided or not. */
+static void judge_fetch(struct world *world,
+                        const struct node *node,
+                        const struct paxos_message *message)
+{
+    const struct paxos_fetch *fetch = &message->fetch;
+    if (fetch->first == 0 || fetch->first > fetch->last ||
+        (fetch->for_repair != 0 && !node->has_rotted)) {
+        fail(world, node, "A8", message,
+             "it asks for no slots, or to repair what is whole");
+    }
+}
+
 static void
 judge_core(struct world *world, struct node *node, const struct paxos_message *message)
 {
@@ -255,18 +318,24 @@ judge_core(struct world *world, struct node *node, const struct paxos_message *m
         judge_accepted(world, node, message);
         return;
     case PAXOS_ENTRIES:
-        judge_decide(world, node, message, message->log.decided);
+        judge_entries(world, node, message);
+        return;
+    case PAXOS_NACK:
+        judge_nack(world, node, message);
+        return;
+    case PAXOS_ROUND_ACK:
+        judge_round_ack(world, node, message);
+        return;
+    case PAXOS_FETCH:
+        judge_fetch(world, node, message);
         return;
     case PAXOS_READ_REPLY:
         judge_decide(world, node, message, message->read.index);
         return;
-    case PAXOS_HELLO_REPLY:
+    case PAXOS_HELLO_REPLY: // tests/monitor, and the three that follow
     case PAXOS_HEARTBEAT:
-    case PAXOS_NACK:
     case PAXOS_PREPARE_REQUEST:
-    case PAXOS_ROUND_ACK:
     case PAXOS_READ:
-    case PAXOS_FETCH:
     case PAXOS_HANDOVER:
     case PAXOS_MESSAGE_TYPES:
         return;
