@@ -52,6 +52,18 @@
     X(P3, "log and accepted ballot become one SYNC record", NULL)                        \
     X(P3_FETCH, "missing entries are asked for", NULL)                                   \
     X(P3_DECIDED, "a proposer far behind installs decided entries first", NULL)          \
+    X(P4, "decided slots are lost on the disk: asked for", NULL)                         \
+    X(P4_MENDED, "copies of all of them are written anew", NULL)                         \
+    X(P4_PROVEN, "a copy not known decided there hashes right",                          \
+      "tests/unit/test_mend.c")                                                          \
+    X(P4_BEHIND, "what follows lost slots is served", MARK_RARE)                         \
+    X(P4_LACKING, "a peer has no copy", MARK_RARE)                                       \
+    X(P4_LOST, "nobody has one: the node halts", "tests/unit/test_mend.c")               \
+    X(P5, "a node with unknown slots promises, and that is no vote", NULL)               \
+    X(P5_WHOLE, "copies make its log whole", NULL)                                       \
+    X(P5_REPLACED, "another log is decided: the own one ends before it", NULL)           \
+    X(P5_LACKING, "a peer has no copy", "tests/unit/test_paxos_faulty.c")                \
+    X(P5_LOST, "nobody has one: the node halts", "tests/unit/test_paxos_faulty.c")       \
     X(P7, "a leader begins, proposing nothing of its own", NULL)                         \
     X(A1_SAME, "a stream from where the peer's log of this ballot ends", NULL)           \
     X(A1_DECIDED, "a stream from where the peer's decided prefix ends", NULL)            \
@@ -89,11 +101,10 @@
       "tests/unit/test_paxos_gate.c")                                                    \
     X(G2, "the gate opens", NULL)                                                        \
     X(G2_RELAYED, "an answer to Hello came through a relay", NULL)                       \
-    X(G2_AMNESIA, "a peer remembers more than this disk",                                \
-      "tests/unit/test_paxos_gate.c")                                                    \
+    X(G2_AMNESIA, "a peer remembers more than this disk", NULL)                          \
     X(G3, "a peer shows more of itself than before", NULL)                               \
     X(G4_OLD, "a message of an earlier boot is dropped", NULL)                           \
-    X(G4_TWIN, "two processes of one directory", "tests/unit/test_paxos_gate.c")         \
+    X(G4_TWIN, "two processes of one directory", NULL)                                   \
     X(G4_EMPTIED, "a directory was emptied before there was a Config",                   \
       "tests/unit/test_paxos_forming.c")                                                 \
     X(C8_MEET, "nodes without a past meet", NULL)                                        \
@@ -104,7 +115,7 @@
     X(C8_START, "all have the Config: START", NULL)                                      \
     X(C8_STARTED, "a node takes START", NULL)                                            \
     X(C8_UNFINISHED, "a restart with a Config and without START", NULL)                  \
-    X(C8_WIPED, "an empty node that the others know", "tests/unit/test_paxos_forming.c") \
+    X(C8_WIPED, "an empty node that the others know", NULL)                              \
     X(S_OPEN, "a session is opened", NULL)                                               \
     X(S_NEW, "a write of a session is applied", NULL)                                    \
     X(S_OVERTAKEN, "a write that a later one of its session overtook", NULL)             \
@@ -115,7 +126,7 @@
     X(S_IDLE, "a session unused for too long goes", NULL)                                \
     X(S_EVICTED, "the session unused longest makes room", NULL)                          \
     X(ROW_NEWER, "superblock of a newer release", "tests/unit/test_recovery_table.c")    \
-    X(ROW_UNREADABLE, "superblock cannot be read", "tests/unit/test_recovery_table.c")   \
+    X(ROW_UNREADABLE, "superblock cannot be read", NULL)                                 \
     X(ROW_FORMAT, "nothing there: format", NULL)                                         \
     X(ROW_LOST_SUPERBLOCK, "segments without superblock",                                \
       "tests/unit/test_recovery_table.c")                                                \
@@ -123,17 +134,16 @@
     X(ROW_SUPERBLOCK, "superblock sound", NULL)                                          \
     X(ROW_ACCEPT, "block accepted", NULL)                                                \
     X(ROW_STALE, "block out of place: cut", "tests/unit/test_recovery_table.c")          \
-    X(ROW_MISPLACED, "block out of place, later ones there",                             \
-      "tests/unit/test_recovery_table.c")                                                \
+    X(ROW_MISPLACED, "block out of place, later ones there", NULL)                       \
     X(ROW_MISPLACED_FLOOR, "... and below the floor",                                    \
       "tests/unit/test_recovery_table.c")                                                \
     X(ROW_TORN, "torn block: cut", NULL)                                                 \
     X(ROW_END, "the log's end", NULL)                                                    \
-    X(ROW_DAMAGED, "block damaged, later ones there",                                    \
-      "tests/unit/test_recovery_table.c")                                                \
+    X(ROW_DAMAGED, "block damaged, later ones there", NULL)                              \
     X(ROW_DAMAGED_FLOOR, "block damaged below the floor",                                \
       "tests/unit/test_recovery_table.c")                                                \
     X(ROW_MISSING, "blocks missing below the floor", "tests/unit/test_recovery_table.c") \
+    X(READ_LOST, "a read of the open log meets rot", NULL)                               \
     X(SUPERBLOCK_HALF, "superblock copies of two values: the write was cut", NULL)       \
     X(MEND_BLOCK, "the last block is written again at start", NULL)                      \
     X(SEAL, "an empty block seals the last one", NULL)                                   \

@@ -8,6 +8,7 @@
  *   applied == view.decided, or applied < view.base: it is behind
  */
 #include "base/check.h"
+#include "base/marks.h"
 #include "base/mutant.h"
 #include "engine/parts.h"
 
@@ -69,6 +70,7 @@ static void maybe_halt(struct replica *replica)
     const struct mend *mend = &replica->mend;
     if (mend->sweeps >= SWEEPS_MAX && replica->now_ms >= mend->halt_ms &&
         replica->applied < mend->fault.first && replica->halt == PAXOS_HALT_NONE) {
+        MARK(P4_LOST);
         replica->halt = PAXOS_HALT_LOST;
         replica->halt_peer = replica->settings.core.seat;
     }
@@ -113,6 +115,7 @@ void mend_begin(struct replica *replica, const struct wal_fault *fault)
     }
     mend->lacking = 0;
     mend->sweeps = 0;
+    MARK(P4);
     trace(replica, PAXOS_TRACE_DAMAGED, replica->settings.core.seat);
     ask_next(replica, 0);
 }
@@ -162,6 +165,7 @@ static uint32_t count_proven(struct replica *replica, const struct paxos_message
     bool is_whole = fault->knows_after && message->entry_count >= count;
     bool is_proven =
         is_whole && !MUTANT_IS(250) && chain_entries(replica, message, (uint32_t)count);
+    MARK_IF(is_proven && message->log.decided < fault->last, P4_PROVEN);
     return is_proven ? (uint32_t)count : 0;
 }
 
@@ -198,6 +202,7 @@ void mend_receive(struct replica *replica,
         return;
     }
     if (message->entry_count == 0) {
+        MARK(P4_LACKING);
         mend->lacking |= 1u << message->from;
         ask_next(replica, mend->lacking);
         return;
@@ -223,6 +228,7 @@ void mend_receive(struct replica *replica,
         ask(replica, message->from);
         return;
     }
+    MARK(P4_MENDED);
     *fault = (struct wal_fault){0};
     mend_go_on(replica);
 }

@@ -4,6 +4,7 @@
  * dropped is asked again.
  */
 #include "base/check.h"
+#include "base/marks.h"
 #include "base/mutant.h"
 #include "engine/parts.h"
 
@@ -104,6 +105,7 @@ static void serve_behind_lost(struct replica *replica,
     bool is_decided = asked->ballot.round == 0 && !asked->for_repair;
     if (is_decided && fault->knows_after && fault->last < asked->last &&
         !MUTANT_IS(243)) {
+        MARK(P4_BEHIND);
         serve_from_log(replica, &serve);
     }
 }

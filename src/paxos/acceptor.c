@@ -30,6 +30,7 @@ static void send_promise(struct paxos_core *core, const struct paxos_message *me
     out->promise.decided = core->log.decided;
     out->promise.decided_chain = log_chain_at(&core->log, core->log.decided);
     if (core->faulty.is_active) {
+        MARK(P5);
         // P5: it binds this node, and lets a leader send its log; it is no vote.
         out->promise.faulty = MUTANT_IS(106) ? 0 : 1;
         out->promise.length = core->log.decided;

@@ -98,6 +98,7 @@ static void maybe_halt(struct paxos_core *core)
     if (faulty->is_active && faulty->sweeps >= SWEEPS_MAX &&
         core->now_ms >= faulty->halt_ms &&
         count_sound(core) < core_quorum_promise(core) && !MUTANT_IS(104)) {
+        MARK(P5_LOST);
         core_halt(core, PAXOS_HALT_LOST, core->settings.seat);
     }
 }
@@ -142,6 +143,7 @@ void repair_tick(struct paxos_core *core)
 
 static void note_lacking(struct paxos_core *core, uint32_t seat)
 {
+    MARK(P5_LACKING);
     core->faulty.lacking |= 1u << seat;
     if (seat == core->faulty.seat) {
         ask_next(core, core->faulty.lacking);
@@ -186,6 +188,7 @@ static void rejoin(struct paxos_core *core)
     }
     find_last(core);
     faulty->is_active = core->log.length < faulty->length;
+    MARK_IF(!faulty->is_active, P5_WHOLE);
     if (!faulty->is_active && faulty->decided > core->log.decided && !MUTANT_IS(246)) {
         core->log.decided = faulty->decided; // it is the log that this was known of
     }
@@ -230,6 +233,7 @@ give_up_rest(struct paxos_core *core, const struct paxos_message *message, cs_sl
     if (!fetch_install(core, message, upto)) {
         core->faulty.is_active = true; // no room yet, or nothing new: asked again
     }
+    MARK_IF(!core->faulty.is_active, P5_REPLACED);
 }
 
 /* Decided entries behind log.length: they are the own ones, or the own ones are void. */

@@ -5,6 +5,7 @@
 #include "wal/internal.h"
 
 #include "base/check.h"
+#include "base/marks.h"
 #include "base/mutant.h"
 
 #include <inttypes.h>
@@ -278,6 +279,7 @@ static enum wal_status lose(struct wal *wal, cs_slot slot, uint64_t offset)
         (void)extents_lose(&wal->extents, before);
     }
     if (is_lost) {
+        MARK(READ_LOST);
         faults_add(&wal->faults, &fault);
     }
     return WAL_OK;
