@@ -133,6 +133,26 @@ static void what_cannot_be_read_while_the_log_is_open_is_lost_and_repaired(void 
     log_fixture_assert_log(fixture, 4);
 }
 
+/* Nothing of it is read before it is written, and that heals the place. */
+static void a_bad_sector_of_a_ready_segment_costs_nothing(void **state)
+{
+    (void)state;
+    for (uint64_t page = 0; page < DAMAGED_LOG_FILE_PAGES; page++) {
+        struct log_fixture *fixture = log_fixture_new();
+        log_fixture_open(fixture);
+        assert_true(
+            sim_disk_make_unreadable(fixture->disk, "ready-0000000002", page * PAGE));
+        for (uint32_t i = 0; i < 3 * DAMAGED_LOG_FILE_PAGES; i++) {
+            log_fixture_append(fixture, 1, 100);
+        }
+        log_fixture_assert_log(fixture, 7);
+        log_fixture_restart(fixture);
+        assert_int_equal(fixture->recovery.damaged_places, 0);
+        log_fixture_assert_log(fixture, 7);
+        log_fixture_destroy(&fixture);
+    }
+}
+
 static void two_copies_of_the_superblock_are_enough(void **state)
 {
     (void)state;
@@ -213,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_page_of_a_log_may_be_unreadable),
         cmocka_unit_test(a_bad_sector_behind_the_end_costs_nothing),
+        cmocka_unit_test(a_bad_sector_of_a_ready_segment_costs_nothing),
         cmocka_unit_test(two_copies_of_the_superblock_are_enough),
 #define TEST(name)                                                                       \
     cmocka_unit_test_setup_teardown(name, log_fixture_set_up, log_fixture_tear_down)
