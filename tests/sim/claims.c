@@ -171,7 +171,10 @@ static void judge_accepted(struct world *world,
     const struct ballot_fact *fact = judge_ballot(&world->judge, message->ballot);
     if (order > 0 || (order == 0 && accepted->durable > log->length)) {
         fail(world, node, "I10", message, "the vote is not durable");
-    } else if (accepted->durable > fact->voted[node->seat]) {
+    } else if (accepted->durable > fact->voted[node->seat] &&
+               accepted->durable > shadow_common(log, &world->judge.chosen)) {
+        // Beyond its votes it may hold what was fetched as decided (A8): its leader never
+        // sent that, and does not count it.
         fail(world, node, "I10", message, "it acks more than it has voted for");
     } else if (is_unknown(world, node, accepted->durable)) {
         fail(world, node, "P5", message, "it votes for slots that it does not know");
