@@ -145,7 +145,7 @@ static void fill_item(const struct replica *replica,
     if (reply->status == CS_OK) {
         reply->item_revision = item.modified_revision;
         reply->created_revision = item.created_revision;
-        reply->version = item.version;
+        reply->version = item.version + (kind == REQUEST_HEAD && MUTANT_IS(320));
         reply->value = kind == REQUEST_GET ? item.value : view_of(NULL, 0);
     }
 }
