@@ -341,6 +341,10 @@ static void judge_repair(struct monitor *monitor)
                (may_be && message->log.decided >= length && after->decided == length),
            "takes slots to %llu of a lost run to %llu, and they are not decided",
            ull(length), ull(before->faulty_last));
+    EXPECT(monitor, RULE_I7,
+           monitor->lost.is_active || after->decided >= monitor->lost.decided,
+           "whole again it says decided %llu, known was %llu", ull(after->decided),
+           ull(monitor->lost.decided));
 }
 
 /* A9. */

@@ -4,6 +4,7 @@
  */
 #include "paxos/core.h"
 #include "unit/support/damaged.h"
+#include "unit/support/monitored.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -257,5 +258,5 @@ int main(void)
         cmocka_unit_test(what_was_known_decided_is_so_again_once_it_is_whole),
         cmocka_unit_test(a_leader_who_knows_less_decided_does_not_replace_it),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, monitored_begin, monitored_end);
 }

@@ -1,6 +1,7 @@
 /* Slots of unknown identity (P4, P5): which copies of them are taken from which peer. */
 #include "paxos/core.h"
 #include "unit/support/damaged.h"
+#include "unit/support/monitored.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -344,5 +345,5 @@ int main(void)
         cmocka_unit_test(a_doubt_ends_where_the_logs_are_the_same),
         cmocka_unit_test(who_has_nothing_to_compare_says_so),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, monitored_begin, monitored_end);
 }

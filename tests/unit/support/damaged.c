@@ -1,6 +1,7 @@
 #include "unit/support/damaged.h"
 
 #include "base/check.h"
+#include "unit/support/monitored.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@ void damaged_init(struct paxos_rig *rig, cs_slot length, uint32_t lost)
     uint32_t count = 0;
     CHECK(length < 32);
     paxos_rig_init(rig, 0, 3);
+    monitored_watch(rig);
     struct paxos_digest chain = {0};
     for (cs_slot slot = 1; slot <= length; slot++) {
         struct paxos_entry entry = paxos_rig_entry(slot, slot);
