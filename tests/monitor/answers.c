@@ -81,6 +81,55 @@ static void judge_hello(struct monitor *monitor, const struct sent *sent)
            hello->author);
 }
 
+/* G2: who has asked what, and no less than it had shown before it asked. */
+static void judge_hello_answer(struct monitor *monitor, const struct sent *sent)
+{
+    const struct paxos_hello_reply *reply = &sent->message->hello_reply;
+    const struct paxos_message *asked = monitor->step->event->message;
+    const struct paxos_hello *hello = &asked->hello;
+    const struct paxos_config *config = &monitor->config;
+    bool is_formed = monitor->disk.is_formed;
+    EXPECT(monitor, RULE_G2,
+           sent->message->to == asked->from && reply->about == hello->author &&
+               reply->about_boot == hello->boot && reply->about_nonce == hello->nonce,
+           "HelloRep to n%u about boot %llu of n%u, asked was about boot %llu of n%u",
+           sent->message->to, ull(reply->about_boot), reply->about, ull(hello->boot),
+           hello->author);
+    struct paxos_id none = {0};
+    struct paxos_id cluster = is_formed ? config->cluster_id : none;
+    struct paxos_id known = is_formed ? config->incarnation[hello->author] : none;
+    EXPECT(monitor, RULE_G2,
+           id_equal(reply->author_incarnation, monitor->settings.incarnation) &&
+               id_equal(reply->author_cluster_id, cluster) &&
+               id_equal(reply->known_incarnation, known),
+           "HelloRep with another incarnation or cluster than are durable");
+    const struct paxos_watermark *least = &monitor->identity.asker;
+    EXPECT(monitor, RULE_G2,
+           reply->seen.boot >= least->boot && reply->seen.block >= least->block &&
+               ballot_order(reply->seen.promised, least->promised) >= 0,
+           "HelloRep says n%u has shown boot %llu, block %llu, promised %s; it has %llu, "
+           "%llu, %s",
+           hello->author, ull(reply->seen.boot), ull(reply->seen.block),
+           spec_ballot(reply->seen.promised), ull(least->boot), ull(least->block),
+           spec_ballot(least->promised));
+}
+
+static void judge_hello_reply(struct monitor *monitor, const struct sent *sent)
+{
+    const struct paxos_hello_reply *reply = &sent->message->hello_reply;
+    const struct paxos_event *event = monitor->step->event;
+    uint32_t asked = event->type == PAXOS_EVENT_MESSAGE ? event->message->type : 0;
+    if (asked == PAXOS_HELLO && reply->author == monitor->settings.seat) {
+        judge_hello_answer(monitor, sent);
+        return;
+    }
+    bool is_passed_on = asked == PAXOS_HELLO_REPLY && sent->message->to == reply->about &&
+                        reply->author == event->message->from &&
+                        memcmp(reply, &event->message->hello_reply, sizeof *reply) == 0;
+    EXPECT(monitor, RULE_G2, is_passed_on, "HelloRep of n%u about n%u that nobody gave",
+           reply->author, reply->about);
+}
+
 static void judge_form(struct monitor *monitor, const struct sent *sent)
 {
     const struct paxos_message *message = sent->message;
@@ -199,6 +248,9 @@ void spec_answers_judge(struct monitor *monitor, const struct sent *sent)
     case PAXOS_HELLO:
         judge_hello(monitor, sent);
         return;
+    case PAXOS_HELLO_REPLY:
+        judge_hello_reply(monitor, sent);
+        return;
     case PAXOS_FORM:
     case PAXOS_FORM_REPLY:
     case PAXOS_START:
@@ -220,7 +272,6 @@ void spec_answers_judge(struct monitor *monitor, const struct sent *sent)
         judge_nothing(monitor, sent);
         return;
     case PAXOS_HEARTBEAT: // election.c
-    case PAXOS_HELLO_REPLY:
     case PAXOS_PREPARE:
     case PAXOS_PROMISE:
     case PAXOS_NACK:

@@ -10,6 +10,7 @@ void spec_identity_begin(struct monitor *monitor, const struct paxos_recovered *
 {
     monitor->identity = (struct model_identity){0};
     for (uint32_t i = 0; i < PAXOS_MEMBERS_MAX; i++) {
+        monitor->identity.seen[i] = recovered->watermarks[i];
         monitor->identity.boots[i] = recovered->watermarks[i].boot;
     }
 }
@@ -25,10 +26,18 @@ static bool is_of_seat(const struct monitor *monitor, uint32_t seat, struct paxo
            id_equal(monitor->config.incarnation[seat], id);
 }
 
-static void see_boot(struct monitor *monitor, uint32_t seat, uint64_t boot)
+static void
+see(struct monitor *monitor, uint32_t seat, const struct paxos_watermark *shown)
 {
-    uint64_t *known = &monitor->identity.boots[seat];
-    *known = boot > *known ? boot : *known;
+    struct paxos_watermark *seen = &monitor->identity.seen[seat];
+    uint64_t *boot = &monitor->identity.boots[seat];
+    *boot = shown->boot > *boot ? shown->boot : *boot;
+    if (monitor->view.role == PAXOS_FORMING) {
+        return; // who is a member is not certain yet (C8)
+    }
+    seen->boot = shown->boot > seen->boot ? shown->boot : seen->boot;
+    seen->block = shown->block > seen->block ? shown->block : seen->block;
+    seen->promised = ballot_larger(seen->promised, shown->promised);
 }
 
 /*
@@ -41,8 +50,13 @@ static bool receive_hello(struct monitor *monitor, const struct paxos_message *m
     // From before its Config too: a disk that went back in time (C8, G4).
     bool is_ours = id_equal(hello->cluster_id, monitor->config.cluster_id) ||
                    id_is_none(hello->cluster_id);
+    monitor->identity.asker = (struct paxos_watermark){0};
     if (is_ours && is_of_seat(monitor, hello->author, hello->incarnation)) {
-        see_boot(monitor, hello->author, hello->boot);
+        const struct paxos_watermark shown = {.boot = hello->boot,
+                                              .block = hello->block,
+                                              .promised = hello->promised};
+        monitor->identity.asker = monitor->identity.seen[hello->author];
+        see(monitor, hello->author, &shown);
     }
     return true;
 }
@@ -212,7 +226,12 @@ bool spec_identity_receive(struct monitor *monitor, const struct paxos_message *
     if (!is_of_member(monitor, message)) {
         return false;
     }
-    see_boot(monitor, message->from, message->boot);
+    struct paxos_watermark shown = {.boot = message->boot};
+    if (message->type == PAXOS_HEARTBEAT_REPLY) {
+        shown.block = message->heartbeat_reply.block;
+        shown.promised = message->heartbeat_reply.promised;
+    }
+    see(monitor, message->from, &shown);
     return true;
 }
 

@@ -75,9 +75,11 @@ struct model_records { // queue
 };
 
 struct model_identity {
-    uint64_t boots[PAXOS_MEMBERS_MAX]; // highest seen of each seat
-    uint32_t hello_authors;            // mask: voters that answered this life's Hello
-    uint32_t formed_seats;             // first seat: mask of those that wrote its Config
+    uint64_t boots[PAXOS_MEMBERS_MAX];              // highest seen of each seat
+    struct paxos_watermark seen[PAXOS_MEMBERS_MAX]; // at least this, past forming (G3)
+    struct paxos_watermark asker;                   // of the Hello's author, before it
+    uint32_t hello_authors; // mask: voters that answered this life's Hello
+    uint32_t formed_seats;  // first seat: mask of those that wrote its Config
 };
 
 struct model_election {
