@@ -156,7 +156,7 @@ static void forget_config(struct world *world, const struct node *node)
     world->judge.config = (struct paxos_config){0};
 }
 
-static bool are_same(const struct paxos_config *left, const struct paxos_config *right)
+bool atlas_same_config(const struct paxos_config *left, const struct paxos_config *right)
 {
     bool is_same = atlas_same_id(left->cluster_id, right->cluster_id);
     for (uint32_t i = 0; i < PAXOS_MEMBERS_MAX; i++) {
@@ -175,7 +175,7 @@ void atlas_judge_config(struct world *world, struct node *node)
     }
     // Once the first seat has lost its disk before START there may be two; START, of one.
     bool is_idle = world->atlas.went_beyond && !known->started && !own->started;
-    if (has_config(known) && !are_same(known, own) && !is_idle) {
+    if (has_config(known) && !atlas_same_config(known, own) && !is_idle) {
         report_fail(world, "I16", node, 0, NO_BALLOT, "two clusters were formed (C8)");
     }
     *known = *own;
@@ -205,6 +205,8 @@ bool atlas_wipe(struct world *world, struct node *node)
     holes_clear(&node->holes);
     node->has_bad_copy = false;
     node->has_rotted = false;
+    node->has_old_copy = false;
+    memset(node->remembered, 0, sizeof node->remembered);
     node->image.is_kept = false;
     node->log.last_block = 0;
     world->stats->wiped++;
@@ -256,14 +258,9 @@ void atlas_note_durable(struct node *node, struct cs_view records)
 {
     struct cs_view rest = records;
     struct record record = {0};
-    struct paxos_config config;
-    struct paxos_watermark seen[PAXOS_MEMBERS_MAX];
+    recovery_take_watermarks(records, node->remembered);
     while (rest.bytes > 0 && record_unpack(rest, &record)) {
         holes_fill(&node->holes, record.persist.first_slot, record.persist.entry_count);
-        if (record.state.bytes > 0 &&
-            record_unpack_state(record.state.data, &config, seen)) {
-            memcpy(node->remembered, seen, sizeof node->remembered);
-        }
         rest = view_of(rest.data + record.bytes, rest.bytes - record.bytes);
     }
 }

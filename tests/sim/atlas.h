@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 struct node;
+struct paxos_config;
 struct world;
 
 /* ---- atlas.c ---- */
@@ -51,6 +52,8 @@ void atlas_note_superblocks(struct world *world);
  */
 void atlas_judge_config(struct world *world, struct node *node);
 bool atlas_same_id(struct paxos_id left, struct paxos_id right);
+/* But for START. */
+bool atlas_same_config(const struct paxos_config *left, const struct paxos_config *right);
 /* Its disk forgot what it promised. */
 bool atlas_has_forgotten(const struct node *node);
 /* May the node halt for this reason? */
@@ -61,19 +64,32 @@ bool atlas_explains_halt(const struct world *world,
 uint32_t atlas_whole_mask(const struct world *world);
 
 /* ---- damage.c ---- */
-struct harm { // what a change of some bytes of the log may cost
+enum { DAMAGE_PAGE_BYTES = 4096 };
+
+enum rot { ROT_FLIP = 0, ROT_MISDIRECTED, ROT_STALE_SECTOR, ROT_STALE_PAGE, ROTS };
+enum copy_rot { COPY_ROT_FLIP = 0, COPY_ROT_ZEROS, COPY_ROT_OLDER, COPY_ROTS };
+
+struct harm { // a page of the log that becomes another, and what that may cost
     uint64_t segment;
-    uint64_t offset; // of the block, or 0: the segment's header
-    size_t bytes;
+    uint64_t offset; // of the page
+    uint32_t rot;    // enum rot
+    uint8_t page[DAMAGE_PAGE_BYTES];
     cs_slot first; // slots first .. last; none if last < first
     cs_slot last;
 };
 
-/* Chooses a block or a segment's header. False: there is nothing to damage. */
+/*
+ * Chooses a page of a block or of a segment's header, and another for it that differs in
+ * what is used of it. False: there is nothing to damage.
+ */
 bool damage_choose(struct world *world, struct node *node, struct harm *out_harm);
 void damage_log(struct world *world, struct node *node, const struct harm *harm);
 /* False: its copies are not all there and alike. */
 bool damage_superblock(struct world *world, struct node *node);
 bool damage_has_whole_superblock(const struct node *node);
+/* As it is on the disk now: later that is an older one. */
+void damage_note_superblock(struct node *node);
+const char *damage_rot_name(uint32_t rot);
+const char *damage_copy_rot_name(uint32_t rot);
 
 #endif

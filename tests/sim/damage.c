@@ -1,7 +1,8 @@
 /*
  * damage.c - rot: bytes at rest on a disk are no longer those that were written. A bit is
  * flipped; a place holds what was meant for another one (a misdirected write); a place is
- * as it was before (a stale sector: a write that was confirmed and never done).
+ * as it was before (a stale sector: a write that was confirmed and never done). Of the log
+ * that is zeros, since segments are written once; of a superblock it is an older one.
  *
  * The last block of a log is left alone: without anything after it, it cannot be told from
  * a torn one (PAXOS 4.2), which is why it is sealed within milliseconds.
@@ -18,12 +19,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACES_MAX = 4096, LATE_PLACES = 6, BLOCK_PAGE_BYTES = BLOCK_ALIGN_BYTES };
+enum { PLACES_MAX = 4096, LATE_PLACES = 6, BLOCK_PAGE_BYTES = DAMAGE_PAGE_BYTES };
+
+_Static_assert((int)DAMAGE_PAGE_BYTES == (int)BLOCK_ALIGN_BYTES, "a page of a block");
+_Static_assert((int)DAMAGE_PAGE_BYTES == (int)SUPERBLOCK_COPY_BYTES, "of a superblock");
 
 struct place {
     uint64_t segment;
     uint64_t offset;
     size_t bytes;
+    size_t used;        // of them; zeros up to `bytes` say nothing
     cs_slot decided;    // before it; as it is read, after it
     cs_slot length;     // after it, or before if that is longer
     cs_slot first_slot; // of its entries; 0: it has none
@@ -82,6 +87,7 @@ static bool is_block(struct survey *survey,
         !block_unpack(view_of(survey->block, place->bytes), seed, &header)) {
         return false;
     }
+    place->used = BLOCK_HEADER_BYTES + (size_t)header.body_bytes;
     place->decided = header.decided;
     place->digest = header.digest;
     place->previous = header.previous;
@@ -108,7 +114,9 @@ survey_segment(struct survey *survey, const struct node *node, uint64_t number)
         return;
     }
     uint64_t seed = block_seed(header.incarnation, header.number, header.generation);
-    struct place place = {.segment = number, .bytes = SEGMENT_HEADER_BYTES};
+    struct place place = {.segment = number,
+                          .bytes = SEGMENT_HEADER_BYTES,
+                          .used = SEGMENT_HEADER_BYTES};
     add_place(survey, &place);
     place.offset = SEGMENT_HEADER_BYTES;
     while (read_page(node, number, place.offset, page)) {
@@ -188,40 +196,65 @@ static void flip_bit(struct random *random, uint8_t *bytes, size_t count)
     bytes[bit / 8] ^= (uint8_t)(1u << (bit % 8));
 }
 
-enum rot { ROT_FLIP = 0, ROT_MISDIRECTED, ROT_STALE_SECTOR, ROT_STALE_PAGE, ROTS };
+static const char *const rot_names[ROTS] = {
+    [ROT_FLIP] = "flip",
+    [ROT_MISDIRECTED] = "misdirected",
+    [ROT_STALE_SECTOR] = "stale-sector",
+    [ROT_STALE_PAGE] = "stale-page",
+};
+
+const char *damage_rot_name(uint32_t rot)
+{
+    CHECK(rot < ROTS);
+    return rot_names[rot];
+}
 
 static struct survey survey; // its memory is kept
 
-/* One page of a block or of a segment's header becomes another. */
+/*
+ * One page becomes another, in bytes that say something: of most pages the greater part is
+ * zeros behind the block's body, and nobody misses these.
+ */
+static void
+draw_rot(struct random *random, const struct node *node, size_t used, struct harm *harm)
+{
+    uint64_t pages = (used + BLOCK_PAGE_BYTES - 1) / BLOCK_PAGE_BYTES;
+    uint64_t index = random_below(random, pages);
+    uint64_t rest = used - index * BLOCK_PAGE_BYTES;
+    size_t count = rest < BLOCK_PAGE_BYTES ? (size_t)rest : BLOCK_PAGE_BYTES;
+    uint8_t before[BLOCK_PAGE_BYTES];
+    harm->offset += index * BLOCK_PAGE_BYTES;
+    CHECK(read_page(node, harm->segment, harm->offset, before));
+    memcpy(harm->page, before, sizeof before);
+    harm->rot = (uint32_t)random_below(random, ROTS);
+    uint64_t other = random_below(random, survey.count);
+    uint64_t sector =
+        random_below(random, (count + SIM_DISK_SECTOR_BYTES - 1) / SIM_DISK_SECTOR_BYTES);
+    if (harm->rot == ROT_MISDIRECTED) {
+        const struct place *from = &survey.places[other];
+        CHECK(read_page(node, from->segment, from->offset, harm->page));
+    } else if (harm->rot == ROT_STALE_SECTOR) {
+        memset(harm->page + sector * SIM_DISK_SECTOR_BYTES, 0, SIM_DISK_SECTOR_BYTES);
+    } else if (harm->rot == ROT_STALE_PAGE) {
+        memset(harm->page, 0, sizeof harm->page);
+    }
+    if (memcmp(harm->page, before, count) == 0) { // or it was a flip, or was so before
+        harm->rot = ROT_FLIP;
+        memcpy(harm->page, before, sizeof before);
+        flip_bit(random, harm->page, count);
+    }
+}
+
 void damage_log(struct world *world, struct node *node, const struct harm *harm)
 {
-    static const char *const names[] = {"flip", "misdirected", "stale sector",
-                                        "stale page"};
-    struct random *random = &world->fault_random;
-    uint64_t pages = harm->bytes / BLOCK_PAGE_BYTES;
-    uint64_t at = harm->offset + random_below(random, pages) * BLOCK_PAGE_BYTES;
-    uint8_t page[BLOCK_PAGE_BYTES];
-    CHECK(read_page(node, harm->segment, at, page));
-    enum rot rot = (enum rot)random_below(random, ROTS);
-    uint64_t other = random_below(random, survey.count);
-    uint64_t sector = random_below(random, BLOCK_PAGE_BYTES / SIM_DISK_SECTOR_BYTES);
-    if (rot == ROT_FLIP) {
-        flip_bit(random, page, sizeof page);
-    } else if (rot == ROT_MISDIRECTED) {
-        const struct place *from = &survey.places[other];
-        CHECK(read_page(node, from->segment, from->offset, page));
-    } else if (rot == ROT_STALE_SECTOR) {
-        memset(page + sector * SIM_DISK_SECTOR_BYTES, 0, SIM_DISK_SECTOR_BYTES);
-    } else {
-        memset(page, 0, sizeof page);
-    }
     char name[FILES_NAME_BYTES];
     segment_name(name, SEGMENT_LOG, harm->segment);
     TRACE(world, node, "rot in %s at %llu: %s; slots %llu to %llu", name,
-          (unsigned long long)at, names[rot], (unsigned long long)harm->first,
-          (unsigned long long)harm->last);
-    CHECK(sim_disk_overwrite(node->disk, name, at, page, sizeof page));
-    world->stats->damaged_blocks++;
+          (unsigned long long)harm->offset, rot_names[harm->rot],
+          (unsigned long long)harm->first, (unsigned long long)harm->last);
+    CHECK(sim_disk_overwrite(node->disk, name, harm->offset, harm->page,
+                             sizeof harm->page));
+    world->stats->rots[harm->rot]++;
 }
 
 /*
@@ -243,7 +276,6 @@ bool damage_choose(struct world *world, struct node *node, struct harm *out_harm
     const struct place *place = &survey.places[index];
     *out_harm = (struct harm){.segment = place->segment,
                               .offset = place->offset,
-                              .bytes = place->bytes,
                               .first = place->decided + 1,
                               .last = place->length}; // 0 of a segment's header
     if (place->first_slot != 0) {
@@ -252,7 +284,20 @@ bool damage_choose(struct world *world, struct node *node, struct harm *out_harm
         cs_slot last = out_harm->last;
         out_harm->last = place->last_slot > last ? place->last_slot : last;
     }
+    draw_rot(&world->fault_random, node, place->used, out_harm);
     return true;
+}
+
+static const char *const copy_rot_names[COPY_ROTS] = {
+    [COPY_ROT_FLIP] = "copy-flip",
+    [COPY_ROT_ZEROS] = "copy-zeros",
+    [COPY_ROT_OLDER] = "copy-older",
+};
+
+const char *damage_copy_rot_name(uint32_t rot)
+{
+    CHECK(rot < COPY_ROTS);
+    return copy_rot_names[rot];
 }
 
 bool damage_has_whole_superblock(const struct node *node)
@@ -267,6 +312,12 @@ bool damage_has_whole_superblock(const struct node *node)
     return is_whole;
 }
 
+void damage_note_superblock(struct node *node)
+{
+    node->has_old_copy = sim_disk_read_media(node->disk, SUPERBLOCK_NAME, 0,
+                                             node->old_copy, sizeof node->old_copy);
+}
+
 bool damage_superblock(struct world *world, struct node *node)
 {
     struct random *random = &world->fault_random;
@@ -276,12 +327,18 @@ bool damage_superblock(struct world *world, struct node *node)
         return false;
     }
     CHECK(sim_disk_read_media(node->disk, SUPERBLOCK_NAME, at, copy, sizeof copy));
-    if (random_permille(random, 500)) {
+    enum copy_rot rot = (enum copy_rot)random_below(random, COPY_ROTS);
+    bool is_older = node->has_old_copy && memcmp(copy, node->old_copy, sizeof copy) != 0;
+    rot = rot == COPY_ROT_OLDER && !is_older ? COPY_ROT_FLIP : rot;
+    if (rot == COPY_ROT_FLIP) {
         flip_bit(random, copy, sizeof copy);
+    } else if (rot == COPY_ROT_OLDER) {
+        memcpy(copy, node->old_copy, sizeof copy); // a write that was never done
     } else {
         memset(copy, 0, sizeof copy);
     }
-    TRACE(world, node, "rot in its superblock at %llu", (unsigned long long)at);
-    world->stats->damaged_copies++;
+    TRACE(world, node, "rot in its superblock at %llu: %s", (unsigned long long)at,
+          copy_rot_names[rot]);
+    world->stats->copy_rots[rot]++;
     return sim_disk_overwrite(node->disk, SUPERBLOCK_NAME, at, copy, sizeof copy);
 }

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+enum { SEGMENT_CRASH_PERMILLE = 200 };
+
 static const char *const names[FAULT_KINDS] = {
     [FAULT_CRASH] = "crash",
     [FAULT_CRASH_LEADER] = "crash-leader",
@@ -78,27 +80,38 @@ static struct node *draw_either(struct world *world)
     return is_leader ? draw_leader(world) : draw_node(world);
 }
 
-static void lose_power(struct world *world)
+/*
+ * ---- each says whether it struck
+ * ----------------------------------------------------------------------------
+ */
+
+static bool lose_power(struct world *world)
 {
+    uint32_t count = 0;
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
+        count += world->nodes[i].is_up;
         node_crash(world, &world->nodes[i], true);
     }
+    return count > 0;
 }
 
-static void clog_links(struct world *world)
+static bool clog_links(struct world *world)
 {
     struct random *random = &world->fault_random;
     uint64_t until = world->now_us + random_skewed(random, 5 * MS, 2 * SECOND);
     uint32_t seat = draw_node(world)->seat;
     bool is_outward = random_permille(random, 500);
+    uint32_t clogged = 0;
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         struct network *network = &world->network;
         struct link *link =
             is_outward ? &network->links[seat][i] : &network->links[i][seat];
         if (random_permille(random, 700)) {
             link->clogged_until_us = until;
+            clogged += i != seat;
         }
     }
+    return clogged > 0;
 }
 
 static void lose_frames(struct world *world)
@@ -126,11 +139,11 @@ static void advance_clock(struct world *world, struct node *node)
     clock_jump(world, node, random_skewed(&world->fault_random, MS, 20 * SECOND));
 }
 
-static void break_disk(struct world *world, struct node *node)
+static bool break_disk(struct world *world, struct node *node)
 {
     static const int errors[] = {EIO, EIO, ENOSPC, SIM_DISK_SHORT_WRITE};
     if (!node->is_up) {
-        return;
+        return false;
     }
     struct random *random = &world->fault_random;
     enum sim_disk_call call =
@@ -140,15 +153,18 @@ static void break_disk(struct world *world, struct node *node)
         error = EIO;
     }
     sim_disk_fail_next(node->disk, call, random_below(random, 12), error);
+    return true;
 }
 
-static void hint_falsely(struct world *world)
+static bool hint_falsely(struct world *world)
 {
     uint32_t seat = draw_node(world)->seat;
     struct node *node = draw_node(world);
-    if (node->seat != seat) {
-        events_plan(&world->events, world->now_us, SIM_PEER_LOST, node->seat, seat);
+    if (node->seat == seat || !node->is_up) {
+        return false;
     }
+    events_plan(&world->events, world->now_us, SIM_PEER_LOST, node->seat, seat);
+    return true;
 }
 
 static void slow_disk(struct world *world, struct node *node)
@@ -161,14 +177,13 @@ static void slow_disk(struct world *world, struct node *node)
 }
 
 /* An image is kept first; once its disk has gone on it is put back. */
-static void roll_back(struct world *world, struct node *node)
+static bool roll_back(struct world *world, struct node *node)
 {
     bool is_old = node->image.is_kept && random_permille(&world->fault_random, 700);
     if (!is_old) {
         atlas_keep_image(world, node);
-    } else {
-        (void)atlas_roll_back(world, node);
     }
+    return is_old && atlas_roll_back(world, node);
 }
 
 static void slow_leader_disk(struct world *world)
@@ -185,7 +200,7 @@ static void fill_disk(struct world *world, struct node *node)
                       random_skewed(&world->fault_random, 200 * MS, 8 * SECOND));
 }
 
-static void strike_process(struct world *world, enum fault_kind kind)
+static bool strike_process(struct world *world, enum fault_kind kind)
 {
     struct random *random = &world->fault_random;
     bool is_at_leader = kind == FAULT_CRASH_LEADER || kind == FAULT_PAUSE_LEADER ||
@@ -193,20 +208,26 @@ static void strike_process(struct world *world, enum fault_kind kind)
     struct node *node = is_at_leader ? draw_leader(world) : draw_node(world);
     struct inbox_item stop = {.kind = INBOX_STOP};
     TRACE(world, node, "fault %s", names[kind]);
+    bool was_up = node->is_up;
+    bool was_paused = node->is_paused;
     if (kind == FAULT_CRASH || kind == FAULT_CRASH_LEADER) {
         node_crash(world, node, random_permille(random, 600));
-    } else if (kind == FAULT_CRASH_IN_COMMIT && node->is_up) {
-        node->crash_plan = CRASH_IN_COMMIT;
-    } else if (kind == FAULT_CRASH_AFTER_COMMIT && node->is_up) {
+    } else if (kind == FAULT_CRASH_IN_COMMIT) {
+        bool is_segment = random_permille(random, SEGMENT_CRASH_PERMILLE);
+        node->crash_plan = is_segment ? CRASH_IN_SEGMENT : CRASH_IN_COMMIT;
+    } else if (kind == FAULT_CRASH_AFTER_COMMIT) {
         node->crash_plan = CRASH_AFTER_COMMIT;
     } else if (kind == FAULT_STOP) {
-        (void)node_push(world, node, &stop);
+        return node->is_up && node_push(world, node, &stop);
     } else {
         node_pause(world, node, random_skewed(random, MS, 3 * SECOND));
+        return was_up && !was_paused;
     }
+    node->crash_plan = was_up ? node->crash_plan : CRASH_NOT;
+    return was_up;
 }
 
-static void strike(struct world *world, enum fault_kind kind)
+static bool strike(struct world *world, enum fault_kind kind)
 {
     switch (kind) {
     case FAULT_CRASH:
@@ -216,68 +237,57 @@ static void strike(struct world *world, enum fault_kind kind)
     case FAULT_STOP:
     case FAULT_PAUSE:
     case FAULT_PAUSE_LEADER:
-        strike_process(world, kind);
-        return;
+        return strike_process(world, kind);
     case FAULT_POWER_LOSS:
-        lose_power(world);
-        return;
+        return lose_power(world);
     case FAULT_PARTITION:
-        shapes_partition(world);
-        return;
+        return shapes_partition(world);
     case FAULT_ISOLATE_LEADER:
-        shapes_isolate(world, draw_leader(world)->seat);
-        return;
+        return shapes_isolate(world, draw_leader(world)->seat);
     case FAULT_ONE_WAY:
-        shapes_cut_one_way(world);
-        return;
+        return shapes_cut_one_way(world);
     case FAULT_SHAPE:
-        shapes_named(world);
-        return;
+        return shapes_named(world, draw_leader(world)->seat);
     case FAULT_CLOG:
-        clog_links(world);
-        return;
+        return clog_links(world);
     case FAULT_LOSS_BURST:
         lose_frames(world);
-        return;
+        return true;
     case FAULT_CLOCK_RATE:
     case FAULT_CLOCK_FREEZE:
         bend_clock(world, draw_node(world), kind == FAULT_CLOCK_FREEZE);
-        return;
+        return true;
     case FAULT_CLOCK_JUMP:
         advance_clock(world, draw_node(world));
-        return;
+        return true;
     case FAULT_SLOW_DISK:
         slow_disk(world, draw_node(world));
-        return;
+        return true;
     case FAULT_SLOW_LEADER_DISK:
         slow_leader_disk(world);
-        return;
+        return true;
     case FAULT_DISK_FULL:
         fill_disk(world, draw_either(world));
-        return;
+        return true;
     case FAULT_DISKS_FULL:
         for (uint32_t i = 0; i < world->swarm.node_count; i++) {
             fill_disk(world, &world->nodes[i]);
         }
-        return;
+        return true;
     case FAULT_DISK_ERROR:
-        break_disk(world, draw_node(world));
-        return;
+        return break_disk(world, draw_node(world));
     case FAULT_FALSE_PEER_LOST:
-        hint_falsely(world);
-        return;
+        return hint_falsely(world);
     case FAULT_WIPE:
-        (void)atlas_wipe(world, draw_node(world));
-        return;
+        return atlas_wipe(world, draw_node(world));
     case FAULT_ROLL_BACK:
-        roll_back(world, draw_node(world));
-        return;
+        return roll_back(world, draw_node(world));
     case FAULT_DAMAGE:
-        (void)atlas_damage(world, draw_node(world));
-        return;
+        return atlas_damage(world, draw_node(world));
     case FAULT_KINDS:
         break;
     }
+    return false;
 }
 
 void faults_strike(struct world *world)
@@ -288,9 +298,8 @@ void faults_strike(struct world *world)
     while (at >= swarm->fault_weight[kind]) {
         at -= swarm->fault_weight[kind++];
     }
-    world->stats->faults[kind]++;
     TRACE(world, NULL, "fault %s", names[kind]);
     report_hash(world, kind);
-    strike(world, (enum fault_kind)kind);
+    world->stats->faults[kind] += strike(world, (enum fault_kind)kind);
     faults_plan_next(world);
 }

@@ -36,6 +36,14 @@ static uint32_t count_bits(uint32_t mask)
     return count;
 }
 
+const char *liveness_name(uint32_t shape)
+{
+    static const char *const names[LIVENESS_SHAPES] = {
+        "rest-down",   "rest-cut", "rest-half-connected", "star", "chained",
+        "constrained", "one-way"};
+    return shape < LIVENESS_SHAPES ? names[shape] : NULL;
+}
+
 /* Of the nodes whose disks are whole any quorum, or more. */
 static uint32_t draw_core(struct world *world)
 {

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 
 enum {
-    SEAL_AFTER_US = 20000,   // as the log thread does
-    SLOW_AFTER_US = 100000,  // then the engine hears of the sync under way
-    CALLS_OF_A_COMMIT = 10,  // about: a block, and the superblock's two halves
-    CALLS_OF_AN_OPEN = 80,   // about
-    ROOM_RETRY_US = 1000000, // as the log thread does
+    SEAL_AFTER_US = 20000,     // as the log thread does
+    SLOW_AFTER_US = 100000,    // then the engine hears of the sync under way
+    CALLS_OF_A_COMMIT = 10,    // at most, about: with a new segment and the superblock
+    CALLS_OF_A_SEGMENT = 8,    // about
+    FIRST_CALL_PERMILLE = 500, // most commits make only one: of the block
+    CALLS_OF_AN_OPEN = 80,     // about
+    ROOM_RETRY_US = 1000000,   // as the log thread does
     OPEN_CRASH_PERMILLE = 60,
 };
 
@@ -152,6 +154,7 @@ void logging_append(struct world *world, struct node *node, struct cs_view recor
             realloc(log->queued_bytes, log->queued_capacity * sizeof *log->queued_bytes);
         CHECK(log->queued_bytes != NULL);
     }
+    recovery_take_watermarks(records, node->noted);
     buffer_append(&log->queued, records.data, records.bytes);
     log->queued_bytes[log->queued_count++] = (uint32_t)records.bytes;
     world->stats->records++;
@@ -215,11 +218,13 @@ static void crash_in_commit(struct world *world, struct node *node)
 {
     struct log_thread *log = &node->log;
     struct wal_commit commit;
-    sim_disk_crash_after(node->disk,
-                         random_below(&world->fault_random, CALLS_OF_A_COMMIT));
+    bool is_first = random_permille(&world->fault_random, FIRST_CALL_PERMILLE);
+    uint64_t calls = random_below(&world->fault_random, CALLS_OF_A_COMMIT);
+    sim_disk_crash_after(node->disk, is_first ? 0 : calls);
     enum wal_status status =
         log->is_sealing ? wal_seal(log->wal)
                         : wal_commit(log->wal, view_of_buffer(&log->in_flight), &commit);
+    world->stats->crashes_in_commit += sim_disk_is_off(node->disk);
     TRACE(world, node, "power fails in the commit (status %d)", (int)status);
     node_crash(world, node, true);
 }
@@ -256,6 +261,7 @@ static void fail_commit(struct world *world, struct node *node, enum wal_status 
                (sim_disk_is_off(node->disk) || sim_disk_has_failed(node->disk))) {
         // As the process does: a sentence, and the end; what is on disk is unknown.
         TRACE(world, node, "log failed: %s", wal_error(log->wal));
+        world->stats->disk_errors += sim_disk_has_failed(node->disk);
         node_crash(world, node,
                    sim_disk_is_off(node->disk) ||
                        random_permille(&world->fault_random, 500));
@@ -361,8 +367,18 @@ void logging_segment_done(struct world *world, struct node *node, uint64_t prepa
         return;
     }
     struct wal_settings settings = settings_of(world, node);
+    if (node->crash_plan == CRASH_IN_SEGMENT) {
+        sim_disk_crash_after(node->disk,
+                             random_below(&world->fault_random, CALLS_OF_A_SEGMENT));
+    }
     enum wal_status status =
         wal_prepare_segment(&node->files, &settings, log->segment_number);
+    if (node->crash_plan == CRASH_IN_SEGMENT) {
+        world->stats->crashes_in_segment += sim_disk_is_off(node->disk);
+        TRACE(world, node, "power fails as a segment is made (status %d)", (int)status);
+        node_crash(world, node, true);
+        return;
+    }
     if (status == WAL_FULL) {
         world->stats->segments_without_room++;
         wal_set_no_room(log->wal, true);

@@ -37,6 +37,7 @@ void node_reset(struct world *world, struct node *node, uint32_t seat)
     node->has_rotted = false;
     holes_clear(&node->holes);
     node->image.is_kept = false;
+    node->has_old_copy = false;
     memset(node->remembered, 0, sizeof node->remembered);
     node->life = 0;
     node->pause_number = 0;
@@ -112,6 +113,7 @@ void node_start(struct world *world, struct node *node)
     node->incarnation = recovery.incarnation;
     judge_recovery(world, node, &recovery);
     judge_damages(world, node);
+    damage_note_superblock(node);
     if (world->violation.is_found) {
         return;
     }
@@ -375,6 +377,7 @@ void node_turn(struct world *world, struct node *node)
     }
     replica_flush(node->replica, now_ms);
     judge_turn(world, node);
+    judge_notes(world, node);
     if (replica_halt(node->replica) != PAXOS_HALT_NONE) {
         node->halt_count++;
         node_crash(world, node, false); // its supervisor may start it again

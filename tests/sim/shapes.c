@@ -59,6 +59,12 @@ void shapes_heal(struct world *world)
         world->network.is_calm ? 0 : world->swarm.loss_permille;
 }
 
+/* Any seat but `from`, of at least two. */
+static uint32_t draw_other(struct random *random, uint32_t from, uint32_t count)
+{
+    return (from + 1 + (uint32_t)random_below(random, count - 1)) % count;
+}
+
 /* Sides by the bits of `mask`. */
 static void split(struct world *world, uint32_t mask)
 {
@@ -70,34 +76,44 @@ static void split(struct world *world, uint32_t mask)
     }
 }
 
-void shapes_partition(struct world *world)
+bool shapes_partition(struct world *world)
 {
+    if (world->swarm.node_count < 2) {
+        return false;
+    }
     begin(world);
     uint32_t all = (1u << world->swarm.node_count) - 1;
-    uint32_t mask = (uint32_t)random_below(&world->fault_random, all + 1);
+    // Somebody on each side.
+    uint32_t mask = (uint32_t)random_between(&world->fault_random, 1, all - 1);
     split(world, mask);
     TRACE(world, NULL, "fault partition mask=%x", mask);
+    return true;
 }
 
-void shapes_isolate(struct world *world, uint32_t seat)
+bool shapes_isolate(struct world *world, uint32_t seat)
 {
     begin(world);
     split(world, 1u << seat);
     TRACE(world, NULL, "fault isolate n%u", seat);
+    return world->swarm.node_count > 1;
 }
 
-void shapes_cut_one_way(struct world *world)
+bool shapes_cut_one_way(struct world *world)
 {
-    begin(world);
     struct random *random = &world->fault_random;
     uint32_t count = world->swarm.node_count;
+    if (count < 2) {
+        return false;
+    }
+    begin(world);
     uint64_t cuts = random_between(random, 1, count);
     for (uint64_t i = 0; i < cuts; i++) {
         uint32_t from = (uint32_t)random_below(random, count);
-        uint32_t to = (uint32_t)random_below(random, count);
+        uint32_t to = draw_other(random, from, count);
         world->network.links[from][to].is_cut = true;
         TRACE(world, NULL, "fault one-way n%u -x-> n%u", from, to);
     }
+    return true;
 }
 
 static void make_star(struct world *world, uint32_t hub, uint32_t without)
@@ -130,21 +146,15 @@ static void make_line(struct world *world, bool is_closed)
 
 static void make_bridge(struct world *world, uint32_t bridge)
 {
+    uint32_t count = world->swarm.node_count;
     uint32_t mask = (uint32_t)random_draw(&world->fault_random);
+    // Somebody on each side.
+    mask |= 1u << (bridge + 1) % count;
+    mask &= ~(1u << (bridge + 2) % count);
     split(world, mask);
     for (uint32_t i = 0; i < world->swarm.node_count; i++) {
         join(world, i, bridge);
     }
-}
-
-static uint32_t find_leader(const struct world *world)
-{
-    for (uint32_t i = 0; i < world->swarm.node_count; i++) {
-        if (node_is_leading(&world->nodes[i])) {
-            return i;
-        }
-    }
-    return 0;
 }
 
 enum { FLAPS_MAX = 4 };
@@ -156,7 +166,7 @@ static void flap_some(struct world *world)
     uint64_t flaps = random_between(random, 1, FLAPS_MAX);
     for (uint64_t i = 0; i < flaps; i++) {
         uint32_t from = (uint32_t)random_below(random, count);
-        uint64_t to = random_below(random, count);
+        uint64_t to = draw_other(random, from, count);
         events_plan(&world->events, world->now_us, SIM_FLAP, from,
                     world->network.fault_number << 8 | to);
     }
@@ -187,20 +197,40 @@ static void clog_some(struct world *world)
     }
 }
 
-void shapes_named(struct world *world)
+/* The shape drawn, or one like it that so few nodes can be in. */
+static enum shape fit_shape(uint32_t shape, uint32_t count)
 {
-    static const char *const names[] = {"quorum-loss", "constrained", "chained",
-                                        "bridge",      "star",        "ring",
-                                        "flapping",    "swizzle"};
-    begin(world);
+    bool is_of_links = shape == SHAPE_FLAPPING || shape == SHAPE_SWIZZLE;
+    // The leader and the hub are a quorum of three.
+    bool is_constrained =
+        (count == 2 && !is_of_links) || (count == 3 && shape == SHAPE_QUORUM_LOSS);
+    if (is_constrained) {
+        return SHAPE_CONSTRAINED;
+    }
+    return count == 3 && shape == SHAPE_RING ? SHAPE_CHAINED : (enum shape)shape;
+}
+
+const char *shapes_name(uint32_t shape)
+{
+    static const char *const names[SHAPES] = {"quorum-loss", "constrained", "chained",
+                                              "bridge",      "star",        "ring",
+                                              "flapping",    "swizzle"};
+    return shape < SHAPES ? names[shape] : NULL;
+}
+
+bool shapes_named(struct world *world, uint32_t leader)
+{
     struct random *random = &world->fault_random;
     uint32_t count = world->swarm.node_count;
-    uint32_t leader = find_leader(world);
-    uint32_t shape = (uint32_t)random_below(random, SHAPES);
+    if (count < 2) {
+        return false;
+    }
+    begin(world);
+    uint32_t drawn = (uint32_t)random_below(random, SHAPES);
     uint32_t hub = (uint32_t)random_below(random, count);
-    uint32_t other =
-        count == 1 ? 0 : (leader + 1 + (uint32_t)random_below(random, count - 1)) % count;
-    switch ((enum shape)shape) {
+    uint32_t other = draw_other(random, leader, count);
+    enum shape shape = fit_shape(drawn, count);
+    switch (shape) {
     case SHAPE_QUORUM_LOSS:
         make_star(world, other, NODES_MAX);
         break;
@@ -228,8 +258,11 @@ void shapes_named(struct world *world)
     case SHAPES:
         break;
     }
+    CHECK(shape < SHAPES);
     world->stats->shapes[shape]++;
-    TRACE(world, NULL, "fault shape %s hub=n%u leader=n%u", names[shape], hub, leader);
+    TRACE(world, NULL, "fault shape %s hub=n%u leader=n%u", shapes_name(shape), hub,
+          leader);
+    return true;
 }
 
 void shapes_core(struct world *world, uint32_t core_mask, bool is_half_connected)

@@ -40,13 +40,17 @@ static void print_world(const struct stats *stats)
     row("node", "leaderships", stats->leaders);
     row("node", "disks lost", stats->wiped);
     row("node", "disks rolled back", stats->rolled_back);
-    row("node", "blocks damaged", stats->damaged_blocks);
-    row("node", "superblocks damaged", stats->damaged_copies);
+    for (uint32_t i = 0; i < ROTS; i++) {
+        row("rot", damage_rot_name(i), stats->rots[i]);
+    }
+    for (uint32_t i = 0; i < COPY_ROTS; i++) {
+        row("rot", damage_copy_rot_name(i), stats->copy_rots[i]);
+    }
     row("node", "slots found lost", stats->slots_lost);
     row("node", "refused starts", stats->refused_starts);
-    row("node", "halts: wiped", stats->halts[PAXOS_HALT_WIPED]);
-    row("node", "halts: amnesia", stats->halts[PAXOS_HALT_AMNESIA]);
-    row("node", "halts: lost", stats->halts[PAXOS_HALT_LOST]);
+    for (uint32_t i = PAXOS_HALT_NONE + 1; i <= PAXOS_HALT_LOST; i++) {
+        row("halt", paxos_halt_name(i), stats->halts[i]);
+    }
 }
 
 static void print_parts(const struct stats *stats)
@@ -67,24 +71,21 @@ static void print_parts(const struct stats *stats)
     row("log", "reads for peers", stats->log_reads);
     row("log", "torn blocks cut", stats->torn_blocks);
     row("log", "crashes in open", stats->crashes_in_open);
+    row("log", "crashes in a commit", stats->crashes_in_commit);
+    row("log", "crashes in a segment", stats->crashes_in_segment);
+    row("log", "errors of the disk", stats->disk_errors);
 }
 
 static void print_kinds(const struct stats *stats)
 {
-    static const char *const shapes[] = {"quorum-loss", "constrained", "chained",
-                                         "bridge",      "star",        "ring",
-                                         "flapping",    "swizzle"};
-    static const char *const liveness[] = {"rest down", "rest cut", "rest half connected",
-                                           "star",      "chained",  "constrained",
-                                           "one-way"};
     for (uint32_t i = 0; i < FAULT_KINDS; i++) {
         row("fault", faults_name(i), stats->faults[i]);
     }
-    for (uint32_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
-        row("shape", shapes[i], stats->shapes[i]);
+    for (uint32_t i = 0; shapes_name(i) != NULL; i++) {
+        row("shape", shapes_name(i), stats->shapes[i]);
     }
-    for (uint32_t i = 0; i < sizeof liveness / sizeof liveness[0]; i++) {
-        row("liveness", liveness[i], stats->liveness_shapes[i]);
+    for (uint32_t i = 0; liveness_name(i) != NULL; i++) {
+        row("liveness", liveness_name(i), stats->liveness_shapes[i]);
     }
     row("liveness", "one full disk", stats->burdens[BURDEN_FULL_DISK]);
     row("liveness", "one slow disk", stats->burdens[BURDEN_SLOW_DISK]);

@@ -19,6 +19,7 @@ enum {
     STATS_NODES_MAX = 8,
     STATS_SHAPES_MAX = 8,
     STATS_HALTS_MAX = 8,
+    STATS_ROTS_MAX = 8,
 };
 
 struct stats {
@@ -49,13 +50,16 @@ struct stats {
     uint64_t starts;
     uint64_t restarts_with_log;
     uint64_t crashes_in_open;
+    uint64_t crashes_in_commit;
+    uint64_t crashes_in_segment;
+    uint64_t disk_errors; // met by a commit
     uint64_t torn_blocks;
     uint64_t leaders;
     uint64_t wiped;
     uint64_t rolled_back;
-    uint64_t damaged_blocks;
-    uint64_t damaged_copies; // of superblocks
-    uint64_t slots_lost;     // as starts reported them
+    uint64_t rots[STATS_ROTS_MAX];      // of the log
+    uint64_t copy_rots[STATS_ROTS_MAX]; // of superblocks
+    uint64_t slots_lost;                // as starts reported them
     uint64_t refused_starts;
     uint64_t halts[STATS_HALTS_MAX];
     uint64_t search_steps;

@@ -53,6 +53,43 @@ static void print_pairs(const struct workload *workload)
          "writes that a change of leader overtook");
 }
 
+/* What else must have happened: not that it was tried, but that it was done. */
+static void print_disks(const struct stats *stats)
+{
+    line("disk", "wiped", stats->wiped, "must", "a disk was lost");
+    line("disk", "rolled-back", stats->rolled_back, "must", "one was put back");
+    line("disk", "torn-block", stats->torn_blocks, "must", "cut by a start");
+    line("disk", "crash-in-open", stats->crashes_in_open, "must", "of a log");
+    line("disk", "crash-in-commit", stats->crashes_in_commit, "must", "by its power");
+    line("disk", "crash-in-segment", stats->crashes_in_segment, "must", "by its power");
+    line("disk", "error", stats->disk_errors, "must", "met by a commit");
+    line("disk", "slots-lost", stats->slots_lost, "must", "found by a start");
+    line("disk", "refused-start", stats->refused_starts, "rare", "beyond the limit");
+    for (uint32_t i = 0; i < ROTS; i++) {
+        line("disk", damage_rot_name(i), stats->rots[i], "must", "of the log's bytes");
+    }
+    for (uint32_t i = 0; i < COPY_ROTS; i++) {
+        line("disk", damage_copy_rot_name(i), stats->copy_rots[i], "must",
+             "of a superblock");
+    }
+    line("disk", "halt-wiped", stats->halts[PAXOS_HALT_WIPED], "must", "G1");
+    line("disk", "halt-amnesia", stats->halts[PAXOS_HALT_AMNESIA], "must", "G2");
+    line("disk", "halt-lost", stats->halts[PAXOS_HALT_LOST], "rare", "P4");
+    line("disk", "stays-full", stats->burdens[BURDEN_FULL_DISK], "must", "of a core");
+    line("disk", "stays-slow", stats->burdens[BURDEN_SLOW_DISK], "must", "of a core");
+}
+
+static void print_shapes(const struct stats *stats)
+{
+    for (uint32_t i = 0; shapes_name(i) != NULL; i++) {
+        line("shape", shapes_name(i), stats->shapes[i], "must", "while faults strike");
+    }
+    for (uint32_t i = 0; liveness_name(i) != NULL; i++) {
+        line("liveness", liveness_name(i), stats->liveness_shapes[i], "must",
+             "once they have ended");
+    }
+}
+
 void tally_print(const struct stats *stats)
 {
     (void)printf("tally seeds %" PRIu64 "\n", stats->seeds);
@@ -72,6 +109,8 @@ void tally_print(const struct stats *stats)
     for (uint32_t i = 0; i < FAULT_KINDS; i++) {
         line("fault", faults_name(i), stats->faults[i], "must", "strikes");
     }
+    print_disks(stats);
+    print_shapes(stats);
     print_pairs(&stats->workload);
     (void)printf("tally ratio conditions-that-hold %" PRIu64 " %" PRIu64 " %d %d\n",
                  stats->condition_held, stats->condition_held + stats->condition_failed,

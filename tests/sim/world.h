@@ -12,7 +12,8 @@
  *   faults.c    what goes wrong, and when; atlas.c what disks may be lost, and what was
  *   clients.c   operations, answers; history.c what must hold of them
  *   sessions.c  clients that write in sessions, and what must hold of those answers
- *   judge.c     invariants of the logs; claims.c of what is said in messages
+ *   judge.c     invariants of the logs; claims.c of what is said in messages; recovery.c of
+ *               what starts find
  *   monitoring.c the monitor of each step (tests/monitor)
  *   liveness.c  the second phase
  *   report.c    transcript, trace hash, counters; workload.c which operations met
@@ -33,6 +34,8 @@
 #include "sim/events.h"
 #include "sim/holes.h"
 #include "sim/random.h"
+#include "sim/recovery.h"
+#include "sim/report.h"
 #include "sim/sessions.h"
 #include "sim/shadow.h"
 #include "sim/stats.h"
@@ -149,7 +152,12 @@ struct image { // of a disk, as sim_disk_keep_image() has it
     struct holes holes;
 };
 
-enum crash_plan { CRASH_NOT = 0, CRASH_IN_COMMIT, CRASH_AFTER_COMMIT };
+enum crash_plan {
+    CRASH_NOT = 0,
+    CRASH_IN_COMMIT,
+    CRASH_AFTER_COMMIT,
+    CRASH_IN_SEGMENT, // as the next one is made
+};
 
 struct node {
     uint32_t seat;
@@ -164,6 +172,11 @@ struct node {
     struct holes holes;  // slots that its disk may have lost
     struct image image;
     struct paxos_watermark remembered[NODES_MAX]; // of its peers, durably (G3)
+    uint8_t old_copy[DAMAGE_PAGE_BYTES];          // of its superblock, at its last start
+    bool has_old_copy;
+    struct paxos_watermark noted[NODES_MAX]; // as its log was last told
+    struct paxos_watermark shown[NODES_MAX]; // as its core had them ...
+    uint64_t shown_ms;                       // ... then, by its clock
     cs_slot lost_length; // how long its durable log was when it was lost
     uint64_t life;       // rises with each start and each crash
     uint64_t pause_number;
@@ -467,10 +480,12 @@ void network_release(struct network *network, uint32_t frame_index);
 
 /* ---- shapes.c ---- */
 void shapes_heal(struct world *world);
-void shapes_partition(struct world *world);
-void shapes_isolate(struct world *world, uint32_t seat);
-void shapes_cut_one_way(struct world *world);
-void shapes_named(struct world *world);
+/* What strikes says whether it did: one node alone has no links. */
+bool shapes_partition(struct world *world);
+bool shapes_isolate(struct world *world, uint32_t seat);
+bool shapes_cut_one_way(struct world *world);
+bool shapes_named(struct world *world, uint32_t leader);
+const char *shapes_name(uint32_t shape); // NULL: there are no more
 void shapes_flap(struct world *world, uint32_t from, uint64_t argument);
 /* Liveness: links among the core are whole; the rest is off or half connected. */
 void shapes_core(struct world *world, uint32_t core_mask, bool is_half_connected);
@@ -524,13 +539,6 @@ void judge_reset(struct judge *judge);
 void judge_fini(struct judge *judge);
 void judge_append(struct world *world, struct node *node);
 void judge_durable(struct world *world, struct node *node, uint64_t token);
-void judge_recovery(struct world *world,
-                    struct node *node,
-                    const struct wal_recovery *recovery);
-/* What was found damaged as the log was opened; call after judge_recovery(). */
-void judge_damages(struct world *world, struct node *node);
-/* Entries of the node's log as they were read now. */
-void judge_slice(struct world *world, struct node *node, const struct wal_slice *slice);
 /* The first slot at `from` or behind it that is not chosen and known to be lost; 0: none. */
 cs_slot
 judge_unknown_slot(const struct world *world, const struct node *node, cs_slot from);
@@ -557,37 +565,12 @@ void monitoring_stepped(void *context,
                         const struct paxos_view *view);
 
 /* ---- liveness.c ---- */
+const char *liveness_name(uint32_t shape); // NULL: there are no more
 void liveness_begin(struct world *world);
 void liveness_judge(struct world *world);
 void liveness_end(struct world *world);
 void liveness_trace(struct world *world,
                     const struct node *node,
                     const struct paxos_trace *trace);
-
-/* ---- report.c ---- */
-/* Keeps the first violation; `node` may be NULL. */
-void report_fail(struct world *world,
-                 const char *rule,
-                 const struct node *node,
-                 cs_slot slot,
-                 struct paxos_ballot ballot,
-                 const char *format,
-                 ...) __attribute__((format(printf, 6, 7)));
-/* One line of the transcript; nothing unless tracing. */
-void report_line(const struct world *world,
-                 const struct node *node,
-                 const char *format,
-                 ...) __attribute__((format(printf, 3, 4)));
-void report_hash(struct world *world, uint64_t bits);
-void report_hash_bytes(struct world *world, struct cs_view bytes);
-const char *report_ballot(struct paxos_ballot ballot); // valid until four calls later
-
-#define NO_BALLOT ((struct paxos_ballot){0})
-#define TRACE(world, ...)                                                                \
-    do {                                                                                 \
-        if ((world)->is_tracing) {                                                       \
-            report_line(world, __VA_ARGS__);                                             \
-        }                                                                                \
-    } while (0)
 
 #endif

@@ -1,7 +1,8 @@
 # coverage.awk: what a run of the simulator came through, summed over its processes.
 # Reads the lines of tests/sim/tally.c:
 #   tally seeds N
-#   tally GROUP NAME COUNT must|rare|may WORDS...     GROUP: mark, point, fault, work
+#   tally GROUP NAME COUNT must|rare|may WORDS...     GROUP: mark, point, fault, work,
+#                                                     disk, shape, liveness
 #   tally ratio NAME PART WHOLE PERCENT-MIN PERCENT-MAX
 # A run of at least `least` seeds fails in a group where something that must happen never did
 # (a line for each; what is rare must only in 20,000 seeds), and where a ratio is out of its range. Marks hit less than 100 times per
