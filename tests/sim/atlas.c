@@ -34,7 +34,10 @@ bool atlas_explains_halt(const struct world *world,
     case LOSS_NONE:
         break;
     }
-    return world->atlas.went_beyond && halt != PAXOS_HALT_TWIN;
+    // What is lost may be lost everywhere; before START a Config may be (C8). Nothing else.
+    return world->atlas.went_beyond &&
+           (halt == PAXOS_HALT_LOST ? !atlas_bears(world, atlas_whole_mask(world))
+                                    : !world->was_formed && halt != PAXOS_HALT_TWIN);
 }
 
 /*
@@ -343,7 +346,8 @@ bool atlas_has_holes(const struct world *world, uint32_t mask)
 
 bool atlas_explains_refusal(const struct world *world, const struct node *node)
 {
-    return node->loss == LOSS_REFUSED || node->has_bad_copy ||
+    return node->loss == LOSS_REFUSED ||
+           (node->has_bad_copy && !damage_has_superblock_pair(node)) ||
            (world->atlas.went_beyond && node->has_rotted);
 }
 

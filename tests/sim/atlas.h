@@ -87,6 +87,8 @@ void damage_log(struct world *world, struct node *node, const struct harm *harm)
 /* False: its copies are not all there and alike. */
 bool damage_superblock(struct world *world, struct node *node);
 bool damage_has_whole_superblock(const struct node *node);
+/* Are two of its copies sound and alike? */
+bool damage_has_superblock_pair(const struct node *node);
 /* As it is on the disk now: later that is an older one. */
 void damage_note_superblock(struct node *node);
 const char *damage_rot_name(uint32_t rot);

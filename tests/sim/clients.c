@@ -10,6 +10,7 @@ enum {
     WRONG_PERMILLE = 150,  // of expected revisions, made up
     THIN_TIMEOUT_MS = 200, // once the first phase left too few operations
     PROBE_TIMEOUT_MS = 2000,
+    CALM_TIMEOUT_MS = 2000, // of what was asked before faults ended, from then on
     PROBE_AGAIN_US = 100000,
 };
 
@@ -95,6 +96,13 @@ static struct operation draw_operation(struct world *world, uint32_t client_inde
     if (world->phase != PHASE_SAFETY && world->history.count < world->operations_min) {
         operation.timeout_ms = THIN_TIMEOUT_MS;
     }
+    // What was lost before the calm must not fill a node's small queue long into it.
+    uint64_t left_ms = THIN_US / MS;
+    if (world->phase == PHASE_SAFETY && world->now_us <= world->safety_us) {
+        left_ms = (world->safety_us - world->now_us) / MS + CALM_TIMEOUT_MS;
+    }
+    operation.timeout_ms =
+        operation.timeout_ms < left_ms ? operation.timeout_ms : left_ms;
     if (random_permille(&world->work_random, 600)) {
         draw_write(world, client, &operation);
     } else {

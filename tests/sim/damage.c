@@ -312,6 +312,32 @@ bool damage_has_whole_superblock(const struct node *node)
     return is_whole;
 }
 
+/* Of all versions: magic, version at byte 8, digest of all behind byte 32 at byte 16. */
+static bool is_sound_copy(const uint8_t *copy)
+{
+    enum { VERSION_AT = 8, DIGEST_AT = 16, DIGESTED_FROM = 32 };
+    struct cs_digest digest =
+        digest_128(copy + DIGESTED_FROM, SUPERBLOCK_COPY_BYTES - DIGESTED_FROM,
+                   load_u32(copy + VERSION_AT));
+    const uint8_t *at = copy + DIGEST_AT;
+    return field_same_digest(digest, field_take_digest(&at));
+}
+
+bool damage_has_superblock_pair(const struct node *node)
+{
+    uint8_t copies[SUPERBLOCK_COPIES][SUPERBLOCK_COPY_BYTES];
+    bool is_there =
+        sim_disk_read_media(node->disk, SUPERBLOCK_NAME, 0, copies, sizeof copies);
+    bool is_pair = false;
+    for (size_t i = 0; is_there && i < SUPERBLOCK_COPIES; i++) {
+        for (size_t j = 0; j < i; j++) {
+            is_pair = is_pair || (memcmp(copies[i], copies[j], sizeof copies[i]) == 0 &&
+                                  is_sound_copy(copies[i]));
+        }
+    }
+    return is_pair;
+}
+
 void damage_note_superblock(struct node *node)
 {
     node->has_old_copy = sim_disk_read_media(node->disk, SUPERBLOCK_NAME, 0,

@@ -230,11 +230,16 @@ void liveness_begin(struct world *world)
     enum liveness_shape shape = draw_shape(world);
     admit_lost(world, shape);
     world->stats->liveness_shapes[shape]++;
+    world->liveness.is_borne =
+        atlas_is_formed(world) && atlas_bears(world, world->liveness.core_mask);
     TRACE(world, NULL, "liveness core=%x shape=%d", world->liveness.core_mask,
           (int)shape);
+    bool is_ready =
+        atlas_is_formed(world) && !atlas_has_holes(world, world->liveness.core_mask);
     for (uint32_t i = 0; i < count; i++) {
         struct node *node = &world->nodes[i];
         if (world->liveness.core_mask >> i & 1) {
+            is_ready = is_ready && node->is_up && !node->is_stopping;
             make_whole(world, node);
             events_plan(&world->events, world->now_us + 100 * MS, SIM_PROBE, i, 0);
         } else {
@@ -244,6 +249,29 @@ void liveness_begin(struct world *world)
     if (shape < LIVENESS_STAR) {
         draw_burden(world);
     }
+    world->liveness.is_timed = is_ready && world->liveness.burden == BURDEN_NONE;
+}
+
+void liveness_note(struct world *world)
+{
+    struct stats *stats = world->stats;
+    uint32_t count = 0;
+    if (!world->liveness.is_timed) {
+        return;
+    }
+    (void)core_leader(world, &count);
+    if (count == 0) {
+        return;
+    }
+    uint64_t after_us = world->now_us - world->network.calm_since_us;
+    uint64_t bucket = after_us / STATS_LEADER_BUCKET_US;
+    stats->leader_after[bucket < STATS_LEADER_BUCKETS ? bucket
+                                                      : STATS_LEADER_BUCKETS - 1]++;
+    if (after_us > stats->leader_after_most_us) {
+        stats->leader_after_most_us = after_us;
+        stats->leader_after_seed = world->seed;
+    }
+    world->liveness.is_timed = false;
 }
 
 /* In a star of three a leaf may lead: the other leaf then cannot reach it, nor serve. */
@@ -252,6 +280,19 @@ static bool can_reach(const struct world *world, uint32_t seat, const struct nod
     return leader == NULL || seat == leader->seat ||
            (!world->network.links[seat][leader->seat].is_cut &&
             !world->network.links[leader->seat][seat].is_cut);
+}
+
+/*
+ * More was lost than a cluster is made to bear, and these nodes cannot do without it. Where
+ * their disks have all that was chosen, all is judged as ever.
+ */
+static bool is_beyond(struct world *world)
+{
+    struct liveness *liveness = &world->liveness;
+    liveness->is_borne = liveness->is_borne &&
+                         (liveness->core_mask & ~atlas_whole_mask(world)) == 0 &&
+                         atlas_bears(world, liveness->core_mask);
+    return world->atlas.went_beyond && !liveness->is_borne;
 }
 
 /* More was lost than a cluster can bear: still everybody answers, or says why not. */
@@ -281,9 +322,9 @@ static void judge_lost(struct world *world)
 
 /* Who leads, though the bound is over. A full leader hands over when its segments end, a
  * slow one when somebody has caught up and three syncs were slow (E6). */
-static bool may_change(const struct world *world)
+static bool may_change(struct world *world)
 {
-    return world->atlas.went_beyond || world->liveness.is_leader_burdened ||
+    return is_beyond(world) || world->liveness.is_leader_burdened ||
            world->liveness.burden == BURDEN_FULL_DISK;
 }
 
@@ -307,7 +348,7 @@ static bool is_excused(const struct world *world, uint32_t seat)
 void liveness_judge(struct world *world)
 {
     uint32_t leader_count = 0;
-    if (world->atlas.went_beyond) {
+    if (is_beyond(world)) {
         judge_honesty(world);
         return;
     }
@@ -385,7 +426,7 @@ void liveness_end(struct world *world)
 {
     uint32_t leader_count = 0;
     struct node *leader = core_leader(world, &leader_count);
-    if (world->atlas.went_beyond || (may_change(world) && leader_count != 1)) {
+    if (is_beyond(world) || (may_change(world) && leader_count != 1)) {
         if (leader_count == 1) {
             read_everything(world, leader);
         }

@@ -179,6 +179,15 @@ void network_send(struct world *world, uint32_t from, uint32_t to, struct cs_vie
     maybe_double(world, index);
 }
 
+/* A Handover from before may end a leader at any time; not while none may end (L4). */
+static bool is_old_handover(struct world *world, const struct frame *frame)
+{
+    struct wire_frame *contents = &world->judge.frame;
+    return world->liveness.is_judged && frame->sent_us < world->network.calm_since_us &&
+           wire_unpack(view_of_buffer(&frame->bytes), contents) == WIRE_OK &&
+           contents->kind == WIRE_CORE && contents->core.type == PAXOS_HANDOVER;
+}
+
 void network_arrive(struct world *world, uint32_t frame_index)
 {
     struct network *network = &world->network;
@@ -186,10 +195,8 @@ void network_arrive(struct world *world, uint32_t frame_index)
     struct node *node = &world->nodes[frame->to];
     struct link *link = &network->links[frame->from][frame->to];
     link->in_flight--;
-    // A Handover from before may end a leader at any time; not while none may end (L4).
-    bool is_old = world->liveness.is_judged && frame->sent_us < network->calm_since_us;
     struct inbox_item item = {.kind = INBOX_FRAME, .index = frame_index};
-    if (link->is_cut || is_old) {
+    if (link->is_cut || is_old_handover(world, frame)) {
         world->stats->frames_cut++;
         network_release(network, frame_index);
     } else if (!node->is_up) {

@@ -378,6 +378,7 @@ void node_turn(struct world *world, struct node *node)
     replica_flush(node->replica, now_ms);
     judge_turn(world, node);
     judge_notes(world, node);
+    liveness_note(world);
     if (replica_halt(node->replica) != PAXOS_HALT_NONE) {
         node->halt_count++;
         node_crash(world, node, false); // its supervisor may start it again

@@ -140,7 +140,11 @@ void judge_damages(struct world *world, struct node *node)
 void judge_slice(struct world *world, struct node *node, const struct wal_slice *slice)
 {
     const struct shadow_log *log = &node->shadow.durable;
-    bool is_right = slice->fault.first == 0 || node->has_rotted;
+    bool is_right = true;
+    for (cs_slot slot = slice->fault.first; slot != 0 && slot <= slice->fault.last;
+         slot++) {
+        is_right = is_right && !holes_can_serve(&node->holes, slot);
+    }
     for (uint32_t i = 0; is_right && i < slice->entry_count; i++) {
         const struct paxos_entry *entry = &slice->entries[i];
         is_right = entry->slot <= log->length &&

@@ -102,11 +102,35 @@ static void print_kinds(const struct stats *stats)
     }
 }
 
+/* The bucket within which `permille` of them lie. */
+static uint64_t leader_within_ms(const struct stats *stats, uint64_t permille)
+{
+    uint64_t all = 0;
+    uint64_t seen = 0;
+    uint32_t bucket = 0;
+    for (uint32_t i = 0; i < STATS_LEADER_BUCKETS; i++) {
+        all += stats->leader_after[i];
+    }
+    while (bucket < STATS_LEADER_BUCKETS && seen * 1000 < all * permille) {
+        seen += stats->leader_after[bucket++];
+    }
+    return (uint64_t)bucket * STATS_LEADER_BUCKET_US / 1000;
+}
+
+static void print_leader_times(const struct stats *stats)
+{
+    (void)printf("  first leader after faults: median %" PRIu64 " ms, p99 %" PRIu64
+                 " ms, worst %" PRIu64 " ms (seed %" PRIu64 ")\n",
+                 leader_within_ms(stats, 500), leader_within_ms(stats, 990),
+                 stats->leader_after_most_us / 1000, stats->leader_after_seed);
+}
+
 void stats_print(const struct stats *stats)
 {
     never_count = 0;
     print_world(stats);
     print_parts(stats);
     print_kinds(stats);
+    print_leader_times(stats);
     (void)printf("  %u rows are 0: they never happened\n", never_count);
 }

@@ -20,6 +20,8 @@ enum {
     STATS_SHAPES_MAX = 8,
     STATS_HALTS_MAX = 8,
     STATS_ROTS_MAX = 8,
+    STATS_LEADER_BUCKETS = 512,
+    STATS_LEADER_BUCKET_US = 10000,
 };
 
 struct stats {
@@ -75,6 +77,10 @@ struct stats {
     uint64_t sizes[STATS_NODES_MAX]; // seeds by number of nodes
     uint64_t liveness_shapes[STATS_SHAPES_MAX];
     uint64_t burdens[3];
+    // Seeds by how long after faults ended a core with nothing to mend had its leader.
+    uint64_t leader_after[STATS_LEADER_BUCKETS];
+    uint64_t leader_after_most_us;
+    uint64_t leader_after_seed; // of the most
     struct workload workload;
 };
 

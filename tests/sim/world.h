@@ -353,6 +353,8 @@ struct liveness {
     cs_slot burdened_applied; // when the phase began
     bool is_leader_burdened;  // when judged
     uint32_t core_mask;
+    bool is_borne;             // its disks have all that was chosen
+    bool is_timed;             // until it has a leader: nothing has to be mended first
     bool is_judged;            // the bound is over
     const struct node *leader; // then
     bool was_thin;             // too few operations at the last look
@@ -567,6 +569,8 @@ void monitoring_stepped(void *context,
 /* ---- liveness.c ---- */
 const char *liveness_name(uint32_t shape); // NULL: there are no more
 void liveness_begin(struct world *world);
+/* After each turn: how long until there is a leader. */
+void liveness_note(struct world *world);
 void liveness_judge(struct world *world);
 void liveness_end(struct world *world);
 void liveness_trace(struct world *world,
