@@ -61,7 +61,7 @@
     X(P4_LOST, "nobody has one: the node halts", "tests/unit/test_mend.c")               \
     X(P5, "a node with unknown slots promises, and that is no vote", NULL)               \
     X(P5_WHOLE, "copies make its log whole", NULL)                                       \
-    X(P5_REPLACED, "another log is decided: the own one ends before it", NULL)           \
+    X(P5_REPLACED, "another log is decided: the own one ends before it", MARK_RARE)      \
     X(P5_LACKING, "a peer has no copy", "tests/unit/test_paxos_faulty.c")                \
     X(P5_LOST, "nobody has one: the node halts", "tests/unit/test_paxos_faulty.c")       \
     X(P7, "a leader begins, proposing nothing of its own", NULL)                         \
