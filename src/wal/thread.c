@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/mutant.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -66,12 +67,8 @@ static void *open_socket(void *zmq_context)
 
 static void close_pair(struct pair *pair)
 {
-    if (pair->near != NULL) {
-        (void)zmq_close(pair->near);
-    }
-    if (pair->far != NULL) {
-        (void)zmq_close(pair->far);
-    }
+    CHECK(pair->near == NULL || zmq_close(pair->near) == 0);
+    CHECK(pair->far == NULL || zmq_close(pair->far) == 0);
     *pair = (struct pair){0};
 }
 
@@ -86,6 +83,7 @@ open_pair(void *zmq_context, const char *name, const void *owner, struct pair *p
            zmq_bind(pair->near, endpoint) == 0 && zmq_connect(pair->far, endpoint) == 0;
 }
 
+/* False: none runs. A helper that was started has closed its socket then. */
 static bool start_threads(struct wal_thread *thread)
 {
     if (pthread_create(&thread->helper.thread, NULL, run_helper, &thread->helper) != 0) {
@@ -94,6 +92,7 @@ static bool start_threads(struct wal_thread *thread)
     if (pthread_create(&thread->thread, NULL, log_thread_run, &thread->log) != 0) {
         frame_send(thread->log.helper, FRAME_STOP, view_of(NULL, 0));
         CHECK(pthread_join(thread->helper.thread, NULL) == 0);
+        thread->helper.socket = MUTANT_IS(268) ? thread->helper.socket : NULL;
         return false;
     }
     return true;
@@ -124,6 +123,7 @@ struct wal_thread *wal_thread_start(void *zmq_context,
         .has_told_room = true,
     };
     if (!is_open || !start_threads(thread)) {
+        helper.far = thread->helper.socket;
         close_pair(&engine);
         close_pair(&helper);
         free(thread);

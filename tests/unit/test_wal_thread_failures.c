@@ -2,13 +2,18 @@
  * The log on its thread over a disk that rots, fails or is full: what the engine is told,
  * and what goes on.
  */
+#define _GNU_SOURCE 1 // pthread_getattr_default_np
 #include "unit/support/wal_rig.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+#include <zmq.h>
 
 #include <cmocka.h>
 
@@ -217,11 +222,52 @@ static void a_last_sync_that_fails_is_told(void **state)
     assert_int_equal(wal_thread_stop(&rig->thread), WAL_FAILED);
 }
 
+/* Of the address space. */
+static rlim_t used_bytes(void)
+{
+    unsigned long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu", &pages), 1); // NOLINT(cert-err34-c)
+    assert_int_equal(fclose(file), 0);
+    return (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Room for the stack of one more thread, not of two: the first is stopped again. */
+static void without_a_second_thread_the_wal_stays_with_the_caller(void **state)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    skip(); // their shadow memory knows no such limit
+#endif
+    struct wal_rig *rig = *state;
+    struct log_fixture *log = rig->log;
+    log_fixture_open(log);
+    void *socket = zmq_socket(rig->zmq_context, ZMQ_PAIR); // starts ZeroMQ's own threads
+    assert_non_null(socket);
+    pthread_attr_t attributes;
+    size_t stack_bytes = 0;
+    assert_int_equal(pthread_getattr_default_np(&attributes), 0);
+    assert_int_equal(pthread_attr_getstacksize(&attributes, &stack_bytes), 0);
+    struct rlimit before = {0};
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    const struct rlimit tight = {.rlim_cur = used_bytes() + stack_bytes * 3 / 2,
+                                 .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_AS, &tight), 0);
+    struct wal_thread *thread = wal_thread_start(rig->zmq_context, &log->wal, &log->files,
+                                                 &log->settings, WAL_RIG_INTERVAL_MS);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+    assert_null(thread);
+    assert_non_null(log->wal);
+    assert_int_equal(zmq_close(socket), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name)                                                                       \
     cmocka_unit_test_setup_teardown(name, wal_rig_set_up, wal_rig_tear_down)
+        // First: stacks of threads that have ended are used again.
+        TEST(without_a_second_thread_the_wal_stays_with_the_caller),
         TEST(damage_met_by_a_read_is_told_and_commits_go_on),
         TEST(a_read_that_fails_is_told_and_can_be_tried_again),
         TEST(a_failed_sync_is_the_last_word),
