@@ -66,7 +66,14 @@ uint32_t atlas_whole_mask(const struct world *world);
 /* ---- damage.c ---- */
 enum { DAMAGE_PAGE_BYTES = 4096 };
 
-enum rot { ROT_FLIP = 0, ROT_MISDIRECTED, ROT_STALE_SECTOR, ROT_STALE_PAGE, ROTS };
+enum rot {
+    ROT_FLIP = 0,
+    ROT_MISDIRECTED,
+    ROT_STALE_SECTOR,
+    ROT_STALE_PAGE,
+    ROT_UNREADABLE,
+    ROTS
+};
 enum copy_rot { COPY_ROT_FLIP = 0, COPY_ROT_ZEROS, COPY_ROT_OLDER, COPY_ROTS };
 
 struct harm { // a page of the log that becomes another, and what that may cost

@@ -1,8 +1,9 @@
 /*
  * damage.c - rot: bytes at rest on a disk are no longer those that were written. A bit is
- * flipped; a place holds what was meant for another one (a misdirected write); a place is
- * as it was before (a stale sector: a write that was confirmed and never done). Of the log
- * that is zeros, since segments are written once; of a superblock it is an older one.
+ * flipped; a page cannot be read; a place holds what was meant for another one (a
+ * misdirected write); a place is as it was before (a stale sector: a write that was
+ * confirmed and never done). Of the log that is zeros, since segments are written once; of
+ * a superblock it is an older one.
  *
  * The last block of a log is left alone: without anything after it, it cannot be told from
  * a torn one (PAXOS 4.2), which is why it is sealed within milliseconds.
@@ -201,6 +202,7 @@ static const char *const rot_names[ROTS] = {
     [ROT_MISDIRECTED] = "misdirected",
     [ROT_STALE_SECTOR] = "stale-sector",
     [ROT_STALE_PAGE] = "stale-page",
+    [ROT_UNREADABLE] = "unreadable",
 };
 
 const char *damage_rot_name(uint32_t rot)
@@ -238,7 +240,9 @@ draw_rot(struct random *random, const struct node *node, size_t used, struct har
     } else if (harm->rot == ROT_STALE_PAGE) {
         memset(harm->page, 0, sizeof harm->page);
     }
-    if (memcmp(harm->page, before, count) == 0) { // or it was a flip, or was so before
+    bool is_changed =
+        harm->rot == ROT_UNREADABLE || memcmp(harm->page, before, count) != 0;
+    if (!is_changed) { // or it was a flip, or was so before
         harm->rot = ROT_FLIP;
         memcpy(harm->page, before, sizeof before);
         flip_bit(random, harm->page, count);
@@ -252,8 +256,11 @@ void damage_log(struct world *world, struct node *node, const struct harm *harm)
     TRACE(world, node, "rot in %s at %llu: %s; slots %llu to %llu", name,
           (unsigned long long)harm->offset, rot_names[harm->rot],
           (unsigned long long)harm->first, (unsigned long long)harm->last);
-    CHECK(sim_disk_overwrite(node->disk, name, harm->offset, harm->page,
-                             sizeof harm->page));
+    bool is_done = harm->rot == ROT_UNREADABLE
+                       ? sim_disk_make_unreadable(node->disk, name, harm->offset)
+                       : sim_disk_overwrite(node->disk, name, harm->offset, harm->page,
+                                            sizeof harm->page);
+    CHECK(is_done);
     world->stats->rots[harm->rot]++;
 }
 
