@@ -24,7 +24,7 @@ enum {
     UNDER_WAY_MAX = 64,
     BALLOTS_MAX = 8,
     READS_MAX = 4,
-    CORE_BYTES = 9 * 1024,
+    CORE_BYTES = 10 * 1024,
     ACTIONS_MAX = 200,
 };
 

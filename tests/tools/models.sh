@@ -114,6 +114,9 @@ try_mutant() { # ROW_FILE MODEL NUMBER NAME SPIN GCC PAN
     else
         VERDICT="it did not build: $(tail -n 3 "$1.log")"
     fi
+    if [ "$VERDICT" = error ] && grep -q 'found=.* at tests/models/' "$folder/out"; then
+        VERDICT="explore itself failed: $(grep -m1 -o 'found=.*' "$folder/out")"
+    fi
     case $VERDICT in
     error) row "$1" ok "$(printf '%-11s %3s %-36s' "$2" "$3" "$4")" \
         "$(grep -m1 -o 'assertion violated\|found=.*' "$folder/out")," \
