@@ -37,8 +37,8 @@ enum {
     HELLO_OPEN_MS = 1000, // an open node still says Hello, so that twins are heard (G4)
     TWIN_ALIVE_MS = 3000, // a nonce heard within this time is alive (G4)
     COOL_DOWN_MS = 1000,  // E5: after resigning
-    VAIN_PAUSE_MS = 5000, // E8: after a handover in vain; twice as long each time
-    VAIN_PAUSE_MAX_MS = 300 * 1000,
+    VAIN_PAUSE_MS = 1000, // E8: after a handover in vain; twice as long each time
+    VAIN_PAUSE_MAX_MS = 3000, // within L1: an heir may be fit by now
     ASK_AGAIN_MS = 50, // PrepareReq at most this often
     HASTE_MS = 5,      // buggify: of what is repeated at once
 };

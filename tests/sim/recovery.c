@@ -6,7 +6,10 @@
 
 #include "wal/record.h"
 
-enum { NOTED_WITHIN_MS = 11 * 1000 }; // G3: each 10 s, with the next tick
+enum {
+    NOTED_WITHIN_MS = 11 * 1000, // G3: each 10 s, with the next tick
+    GAP_MS = 200,                // of several ticks
+};
 
 static bool is_at_least(const struct paxos_watermark *left,
                         const struct paxos_watermark *right)
@@ -179,6 +182,10 @@ void judge_notes(struct world *world, struct node *node)
 {
     uint64_t own_ms = clock_own_ms(world, node);
     struct paxos_view view = replica_view(node->replica);
+    if (own_ms > node->judged_ms + GAP_MS) {
+        node->shown_ms += own_ms - node->judged_ms; // its clock jumped, or it stood still
+    }
+    node->judged_ms = own_ms;
     if (view.role < PAXOS_FOLLOWER) {
         node->shown_ms = own_ms; // behind the gate nothing is noted (G2)
     }

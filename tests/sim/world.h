@@ -177,6 +177,7 @@ struct node {
     struct paxos_watermark noted[NODES_MAX]; // as its log was last told
     struct paxos_watermark shown[NODES_MAX]; // as its core had them ...
     uint64_t shown_ms;                       // ... then, by its clock
+    uint64_t judged_ms;  // the last time this was looked at, by its clock
     cs_slot lost_length; // how long its durable log was when it was lost
     uint64_t life;       // rises with each start and each crash
     uint64_t pause_number;

@@ -485,10 +485,10 @@ static void handover_in_vain_is_not_tried_again_at_once(void **state)
     paxos_rig_step(&rig, &full);
     struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
     assert_true(hands_over(&rig, answers, 200));
-    assert_false(hands_over(&rig, answers, 5500)); // a second of it in vain
+    assert_false(hands_over(&rig, answers, 1800)); // a second of it in vain
     assert_true(rig.view.can_propose);
     assert_true(hands_over(&rig, answers, 1000));
-    assert_false(hands_over(&rig, answers, 10500)); // twice as long
+    assert_false(hands_over(&rig, answers, 2800)); // twice as long
     assert_true(hands_over(&rig, answers, 1000));
     paxos_rig_fini(&rig);
 }
