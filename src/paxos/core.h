@@ -39,8 +39,8 @@ enum {
     COOL_DOWN_MS = 1000,  // E5: after resigning
     VAIN_PAUSE_MS = 1000, // E8: after a handover in vain; twice as long each time
     VAIN_PAUSE_MAX_MS = 3000, // within L1: an heir may be fit by now
-    ASK_AGAIN_MS = 50, // PrepareReq at most this often
-    HASTE_MS = 5,      // buggify: of what is repeated at once
+    ASK_AGAIN_MS = 50,        // PrepareReq at most this often
+    HASTE_MS = 5,             // buggify: of what is repeated at once
 };
 
 #define SLOT_MAX (UINT64_MAX / 4) // slots beyond are refused, so that sums cannot wrap

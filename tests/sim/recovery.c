@@ -178,6 +178,13 @@ void recovery_take_watermarks(struct cs_view records, struct paxos_watermark *wa
     }
 }
 
+static void look(struct node *node, uint64_t own_ms)
+{
+    memcpy(node->shown, paxos_watermarks_of(replica_core(node->replica)),
+           sizeof node->shown);
+    node->shown_ms = own_ms;
+}
+
 void judge_notes(struct world *world, struct node *node)
 {
     uint64_t own_ms = clock_own_ms(world, node);
@@ -187,7 +194,7 @@ void judge_notes(struct world *world, struct node *node)
     }
     node->judged_ms = own_ms;
     if (view.role < PAXOS_FOLLOWER) {
-        node->shown_ms = own_ms; // behind the gate nothing is noted (G2)
+        look(node, own_ms); // behind the gate nothing is noted (G2)
     }
     if (own_ms <= node->shown_ms + NOTED_WITHIN_MS) {
         return;
@@ -200,7 +207,5 @@ void judge_notes(struct world *world, struct node *node)
                     (unsigned long long)(own_ms - node->shown_ms),
                     (unsigned long long)node->shown[seat].block);
     }
-    memcpy(node->shown, paxos_watermarks_of(replica_core(node->replica)),
-           sizeof node->shown);
-    node->shown_ms = own_ms;
+    look(node, own_ms);
 }
