@@ -407,8 +407,13 @@ static void add_to_search(struct world *world, uint32_t index)
     if (is_outside) {
         return;
     }
-    // What a HEAD that found the key tells is what a put "if absent" that was refused tells.
-    bool is_head = operation->kind == REQUEST_HEAD && operation->status == CS_OK;
+    // Another answer may say which put made what a HEAD has found: then it is as good as a GET.
+    // Else it tells what a put "if absent" that was refused tells.
+    bool is_found = operation->kind == REQUEST_HEAD && operation->status == CS_OK;
+    uint64_t value = is_found  ? history->facts[operation->item_revision].operation
+                     : is_read ? operation->value
+                               : index;
+    bool is_head = is_found && value == NOBODY;
     const struct lincheck_operation entry = {
         .id = index,
         .key = operation->key,
@@ -420,7 +425,7 @@ static void add_to_search(struct world *world, uint32_t index)
         .condition = is_head ? LINCHECK_IF_ABSENT : condition_of(operation),
         .outcome = is_head ? LINCHECK_REFUSED : outcome_of(operation),
         .condition_revision = operation->condition_revision,
-        .value = is_read && !is_head ? operation->value : index,
+        .value = is_head ? index : value,
         .revision = operation->status == CS_DELETED ? operation->revision
                                                     : operation->item_revision,
         .version = operation->version,
