@@ -127,8 +127,10 @@ bool fetch_install(struct paxos_core *core,
     upto = upto < room ? upto : room;
     const struct paxos_entries *log = &message->log;
     struct walk walk = log_walk(&core->log, log->from, log->from_chain, message);
+    // A copy for a repair may begin behind what is decided, and come when all is whole.
+    bool is_undecided = upto < log->from && !MUTANT_IS(251);
     if (walk.result == WALK_GAP || walk.result == WALK_BELOW ||
-        upto <= core->log.decided) {
+        upto <= core->log.decided || is_undecided) {
         return false;
     }
     if (walk.result != WALK_HELD && walk.conflict_slot <= core->log.decided) {

@@ -336,8 +336,8 @@ static bool do_one(struct log_thread *log)
         return false;
     }
     // What is due comes first: there may always be more to write and to read.
-    bool may_sync = !MUTANT_IS(261) || log->read_count == 0;
-    if (is_due(log->sync_at_ms) && may_sync) {
+    bool must_sync = is_due(log->sync_at_ms) && (!MUTANT_IS(261) || log->read_count == 0);
+    if (must_sync) {
         sync_written(log);
         return true;
     }

@@ -131,6 +131,22 @@ static void entries_beyond_the_senders_decided_are_left_out(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* A copy that was asked for to repair a log, and comes when that is whole already. */
+static void entries_behind_what_is_decided_are_dropped(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    struct paxos_ballot ballot = paxos_rig_make_follower(&rig, 4);
+    paxos_rig_decide(&rig, ballot, 1);
+    struct paxos_message message = paxos_rig_entries(&rig, 2, 3, 1, 1);
+    message.log.decided = 2;
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.view.decided, 1);
+    assert_int_equal(rig.view.length, 4);
+    assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
+    paxos_rig_fini(&rig);
+}
+
 static void entries_that_do_not_connect_are_dropped(void **state)
 {
     (void)state;
@@ -290,6 +306,7 @@ int main(void)
         cmocka_unit_test(nothing_is_acknowledged_after_fetched_entries_until_a_sync),
         cmocka_unit_test(entries_already_held_are_only_noted_as_decided),
         cmocka_unit_test(entries_beyond_the_senders_decided_are_left_out),
+        cmocka_unit_test(entries_behind_what_is_decided_are_dropped),
         cmocka_unit_test(entries_that_do_not_connect_are_dropped),
         cmocka_unit_test(two_values_both_said_decided_halt),
         cmocka_unit_test(node_that_hears_of_decisions_and_does_not_move_asks),
