@@ -177,6 +177,7 @@ class RoundOfLiars(Round):
         try:
             for node in self.cluster.nodes:
                 node.end(signal.SIGKILL)
+            for node in self.cluster.nodes:  # all, or who is left would tell of what is lost
                 self.nemesis.lose_power(node, share=1)
                 node.start()
             self.nemesis.wait_live()
@@ -185,14 +186,13 @@ class RoundOfLiars(Round):
         return ""
 
     def judge(self):
-        """The other way round: what must be found was, and nothing else."""
-        wanted = {"every acknowledged write is there", "the history is linearizable"}
+        """The other way round: what must be found was. What else broke is no wonder."""
+        wanted = ("every acknowledged write is there", "the history is linearizable")
         found = {line.split(":")[0] for line in self.failed}
         self.passed, self.failed = [], []
-        for what in sorted(wanted | found):
+        for what in wanted:
             self.check(f"disks that lie are found out: {what}",
-                       "" if what in wanted & found else
-                       "it was not" if what in wanted else "that should have held")
+                       "" if what in found else "it was not")
 
 
 class Usage:
