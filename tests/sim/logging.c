@@ -425,9 +425,14 @@ void logging_read_done(struct world *world, struct node *node, uint32_t index)
     enum wal_status status = wal_read(node->log.wal, read->first, read->last,
                                       read->max_entries, read->max_bytes, &read->slice);
     read->is_read = status == WAL_OK;
+    if (!read->is_read && sim_disk_is_off(node->disk)) {
+        TRACE(world, node, "power fails as it reads");
+        node_crash(world, node, true); // drawn for its start, which made fewer calls
+        return;
+    }
     if (read->is_read) {
         judge_slice(world, node, &read->slice);
-    } else if (!sim_disk_is_off(node->disk) && !sim_disk_has_failed(node->disk)) {
+    } else if (!sim_disk_has_failed(node->disk)) {
         report_fail(world, "I21", node, read->first, NO_BALLOT,
                     "durable slots to %llu cannot be read (status %d): %s",
                     (unsigned long long)read->last, (int)status,
