@@ -294,8 +294,7 @@ static void tell_other_release(struct engine *engine)
     }
     engine->has_told_release = true;
     log_line(LOG_LEVEL_WARN, "event=frames_refused reason=other_release");
-    log_sentence("messages of another node are refused: %s. Run one release on all nodes",
-                 why);
+    log_sentence(REPLICA_OTHER_RELEASE, why);
 }
 
 static void drain_lost(struct engine *engine)

@@ -146,6 +146,9 @@ uint64_t replica_next_tick_ms(const struct replica *replica);
  * understand: why, in words; such a frame does not say whose it is. NULL: none.
  */
 const char *replica_other_release(const struct replica *replica);
+/* What log and status make of it; %s: why. */
+#define REPLICA_OTHER_RELEASE                                                            \
+    "messages of another node are refused: %s. Run one release on all nodes"
 uint32_t replica_halt(const struct replica *replica); // enum paxos_halt
 uint32_t replica_halt_peer(const struct replica *replica);
 /* The slots of PAXOS_HALT_LOST, or those being repaired; 0 to 0: none. */

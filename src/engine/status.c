@@ -36,11 +36,7 @@ static void warn_other_release(const struct replica *replica, struct json *json)
     const char *why = replica_other_release(replica);
     struct cs_buffer words = {0};
     if (why != NULL) {
-        sentence_append(
-            &words,
-            "messages of another node are refused: %s. Run one release on all "
-            "nodes",
-            why);
+        sentence_append(&words, REPLICA_OTHER_RELEASE, why);
         buffer_append(&words, "", 1);
         json_text(json, NULL, (const char *)words.data);
     }

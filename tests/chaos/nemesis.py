@@ -53,7 +53,6 @@ class Nemesis:
         self.sectors_lost = 0  # by them
         self.blocks_spoiled = 0
         self.slots_repaired = 0
-        self.worst_live = 0.0
         self.live_times = []
         self.stalls = Stalls()
         self.stalls.start()
@@ -93,7 +92,6 @@ class Nemesis:
                               f"(its last answer: {code or 'none'})")
             time.sleep(0.02)
         took = time.monotonic() - began - (self.stalls.total - stalled)
-        self.worst_live = max(self.worst_live, took)
         self.live_times.append(took)
         return took
 

@@ -159,10 +159,7 @@ void judge_slice(struct world *world, struct node *node, const struct wal_slice 
     }
 }
 
-/*
- * ---- what the log remembers of peers
- * ----------------------------------------------------------------------------
- */
+/* ---- what the log remembers of peers ----------------------------------------------- */
 
 void recovery_take_watermarks(struct cs_view records, struct paxos_watermark *watermarks)
 {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# shrink.sh MUTANT...: does the shrinker work? Each mutant (tests/sim/mutants.txt) is run until a
+# shrink.sh MUTANT...: does the shrinker work? Each mutant (tests/mutants.txt) is run until a
 # seed fails; that seed is made smaller; the line printed must fail in the same way, and take at
 # most LARGEST_PERCENT (20) of the events.
 set -u
