@@ -46,9 +46,10 @@ step() {
     echo "$passed $failed" >>$counts
 }
 
-# The same, while the steps that mostly wait go on; on one processor, behind everything else.
+# The same, on one processor and behind everything else: for a lane that runs while the steps that
+# mostly wait go on.
 step_beside() {
-    JOBS=1 step "$1" "$2" nice -n 19 "${@:3}" &
+    JOBS=1 step "$1" "$2" nice -n 19 "${@:3}"
 }
 
 make=(make --no-print-directory -j"$(nproc)")
@@ -63,18 +64,20 @@ step unit counts "${make[@]}" test
 step scenarios counts "${make[@]}" scenarios
 step lincheck counts "${make[@]}" lincheck
 step sim counts "${make[@]}" SEEDS="$sim_seeds" sim
-step hashes counts "$tools/hashes.sh" 60
 step build-asan plain "${make[@]}" VARIANT=asan programs
 step unit-asan counts "${make[@]}" VARIANT=asan test
 step scenarios-asan counts "${make[@]}" VARIANT=asan scenarios
 step sim-asan counts "${make[@]}" VARIANT=asan SEEDS="$asan_seeds" sim
 step fuzz-corpus counts "${make[@]}" fuzz-corpus
 step fuzz-mutants counts "${make[@]}" fuzz-mutants
-step models counts "${make[@]}" models
 step mutants counts "${make[@]}" mutants-quick
-step monitor-mutants counts "${make[@]}" monitor-mutants
 step shrink counts "$tools/shrink.sh" 4 19
-step_beside lint plain make --no-print-directory lint
+{
+    step_beside lint plain make --no-print-directory lint
+    step_beside models counts make --no-print-directory models
+    step_beside hashes counts "$tools/hashes.sh" 60
+    step_beside monitor-mutants counts make --no-print-directory monitor-mutants
+} &
 step system counts "${make[@]}" system
 step asan-system counts "${make[@]}" asan-system
 step chaos counts "${make[@]}" MINUTES=2 SEED="${CHAOS_SEED:-1}" chaos

@@ -39,6 +39,7 @@ for program in "$@"; do
     else
         printf 'FAIL %s: %d of %d (%d s, exit code %d)\n' "$name" "$failed" \
             $((passed + failed)) $((SECONDS - started)) $code
+        grep '^FAIL' "$log" | head -n 20 | sed 's/^/     /' # the last lines may be logs of nodes
         tail -n 40 "$log" | sed 's/^/     /'
     fi
     total_passed=$((total_passed + passed))

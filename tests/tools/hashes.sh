@@ -5,7 +5,7 @@
 set -u
 unset MAKEFLAGS MAKELEVEL VARIANT CC
 seeds=$1
-jobs=$(nproc)
+jobs=${JOBS:-$(nproc)}
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 builds=(release debug clang-release clang-debug)
