@@ -125,7 +125,7 @@
     X(S_EXPIRED, "a write of a session that is gone", NULL)                              \
     X(S_IDLE, "a session unused for too long goes", NULL)                                \
     X(S_EVICTED, "the session unused longest makes room", NULL)                          \
-    X(ROW_NEWER, "superblock of a newer release", "tests/unit/test_recovery_table.c")    \
+    X(ROW_OTHER, "superblock of another release", "tests/unit/test_recovery_table.c")    \
     X(ROW_UNREADABLE, "superblock cannot be read", NULL)                                 \
     X(ROW_FORMAT, "nothing there: format", NULL)                                         \
     X(ROW_LOST_SUPERBLOCK, "segments without superblock",                                \

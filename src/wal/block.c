@@ -2,7 +2,7 @@
  * A block, little endian, at a multiple of 4 KiB in its segment:
  *
  *    0   8  "CNSBLOCK"
- *    8  16  XXH3-128 of bytes 24 to the end of the body, seeded by block_seed()
+ *    8  16  XXH3-128 of bytes 24 to the end of the body, seeded by block_seed() + offset
  *   24   4  bytes of the body
  *   28   4  number of records
  *   32   8  block number
@@ -57,13 +57,18 @@ size_t block_disk_bytes(size_t body_bytes)
     return (bytes + BLOCK_ALIGN_BYTES - 1) / BLOCK_ALIGN_BYTES * BLOCK_ALIGN_BYTES;
 }
 
-static struct cs_digest digest_of(const uint8_t *block, size_t body_bytes, uint64_t seed)
+static struct cs_digest
+digest_of(const uint8_t *block, size_t body_bytes, uint64_t seed, uint64_t offset)
 {
     size_t bytes = BLOCK_HEADER_BYTES + body_bytes - DIGESTED_FROM_BYTES;
-    return digest_128(block + DIGESTED_FROM_BYTES, bytes, seed);
+    uint64_t place = MUTANT_IS(101) ? 0 : offset;
+    return digest_128(block + DIGESTED_FROM_BYTES, bytes, seed + place);
 }
 
-void block_pack(uint8_t *block, struct block_header *header, uint64_t seed)
+void block_pack(uint8_t *block,
+                struct block_header *header,
+                uint64_t seed,
+                uint64_t offset)
 {
     size_t used = BLOCK_HEADER_BYTES + (size_t)header->body_bytes;
     memset(block + used, 0, block_disk_bytes(header->body_bytes) - used);
@@ -90,7 +95,7 @@ void block_pack(uint8_t *block, struct block_header *header, uint64_t seed)
     field_put_chain(&at, header->chain);
     field_put_u64(&at, header->cut_count);
     CHECK(at <= block + BLOCK_HEADER_BYTES);
-    header->digest = digest_of(block, header->body_bytes, seed);
+    header->digest = digest_of(block, header->body_bytes, seed, offset);
     at = block + DIGEST_AT_BYTES;
     field_put_digest(&at, header->digest);
 }
@@ -106,7 +111,10 @@ bool block_peek(const uint8_t *page, size_t *out_disk_bytes)
     return true;
 }
 
-bool block_unpack(struct cs_view bytes, uint64_t seed, struct block_header *out_header)
+bool block_unpack(struct cs_view bytes,
+                  uint64_t seed,
+                  uint64_t offset,
+                  struct block_header *out_header)
 {
     size_t disk_bytes = 0;
     *out_header = (struct block_header){0};
@@ -135,7 +143,7 @@ bool block_unpack(struct cs_view bytes, uint64_t seed, struct block_header *out_
     out_header->chain_before = field_take_chain(&at);
     out_header->chain = field_take_chain(&at);
     out_header->cut_count = field_take_u64(&at);
-    struct cs_digest digest = digest_of(bytes.data, out_header->body_bytes, seed);
+    struct cs_digest digest = digest_of(bytes.data, out_header->body_bytes, seed, offset);
     return MUTANT_IS(40) || field_same_digest(digest, out_header->digest);
 }
 

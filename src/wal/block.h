@@ -39,7 +39,10 @@ struct block_header {
     struct cs_digest digest; // of this block; set by pack and unpack
 };
 
-/* Digests of one use of one segment's file: content of another never validates. */
+/*
+ * Digests of one use of one segment's file: content of another never validates, nor does
+ * that of another offset in it (a write that went to a wrong place).
+ */
 uint64_t block_seed(struct paxos_id incarnation, uint64_t segment, uint64_t generation);
 
 /* Bytes on disk of a block with such a body. */
@@ -47,10 +50,13 @@ size_t block_disk_bytes(size_t body_bytes);
 
 /*
  * Completes a block whose body lies at block + BLOCK_HEADER_BYTES: writes the header
- * before it and the zeros after it. `block` has block_disk_bytes() bytes. Sets
- * header->digest.
+ * before it and the zeros after it. `block` has block_disk_bytes() bytes and goes to
+ * `offset` of the file. Sets header->digest.
  */
-void block_pack(uint8_t *block, struct block_header *header, uint64_t seed);
+void block_pack(uint8_t *block,
+                struct block_header *header,
+                uint64_t seed,
+                uint64_t offset);
 
 /*
  * Whether a block may begin at these BLOCK_ALIGN_BYTES, and its bytes on disk if it
@@ -58,8 +64,11 @@ void block_pack(uint8_t *block, struct block_header *header, uint64_t seed);
  */
 bool block_peek(const uint8_t *page, size_t *out_disk_bytes);
 
-/* False: not a sound block of this seed. `bytes` holds all of it. */
-bool block_unpack(struct cs_view bytes, uint64_t seed, struct block_header *out_header);
+/* False: not a sound block of this seed and offset. `bytes` holds all of it. */
+bool block_unpack(struct cs_view bytes,
+                  uint64_t seed,
+                  uint64_t offset,
+                  struct block_header *out_header);
 
 struct cs_view block_body(const uint8_t *block, const struct block_header *header);
 

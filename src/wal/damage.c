@@ -221,31 +221,6 @@ static bool look_before(const struct scan *scan,
     return header->cut_count >= after.cut_count;
 }
 
-/*
- * Numbers rise along a segment; a copy that was written to a wrong place has a larger one
- * than what follows it. Of the next two sound blocks one suffices: the other may be a
- * copy itself, and what is sound must not count as lost for its neighbour's sake.
- */
-static bool is_before_next(struct scan *scan, uint64_t offset, uint64_t number)
-{
-    struct block_header next = {0};
-    uint32_t wanted = MUTANT_IS(240) ? 1 : 2;
-    uint32_t seen = 0;
-    uint64_t at = offset;
-    while (seen < wanted && scan_is_inside(scan, at, BLOCK_ALIGN_BYTES)) {
-        bool is_sound = scan_read_block(scan, at, &next) != NULL;
-        if (scan->reader.error != 0) {
-            return false; // said when the scan comes there
-        }
-        if (is_sound && next.number > number) {
-            return true;
-        }
-        seen += is_sound;
-        at += is_sound ? block_disk_bytes(next.body_bytes) : BLOCK_ALIGN_BYTES;
-    }
-    return seen == 0;
-}
-
 /* The block at `at` is the first behind the damage, and the scan goes on with it. */
 static bool try_block(struct scan *scan, uint64_t at)
 {
@@ -259,10 +234,6 @@ static bool try_block(struct scan *scan, uint64_t at)
     bool is_possible = header.number > wal->block + 1 && header.floor > wal->block;
     struct resume resume = {0};
     if (!is_next && (!is_possible || !look_before(scan, block, &header, &resume))) {
-        return false;
-    }
-    uint64_t end = at + block_disk_bytes(header.body_bytes);
-    if (!is_before_next(scan, end, header.number) && !MUTANT_IS(101)) {
         return false;
     }
     uint64_t offset = scan->offset;

@@ -126,10 +126,10 @@ static enum wal_status read_superblock(struct wal *wal, const struct catalog *ca
         return WAL_OK;
     case RECOVERY_FORMAT:
         return format_directory(wal);
-    case RECOVERY_NEWER:
+    case RECOVERY_OTHER:
         return wal_say(
             wal, WAL_VERSION,
-            "the data directory was written by a newer release of consens: start "
+            "the data directory was written by another release of consens: start "
             "that one. Nothing was changed.");
     case RECOVERY_UNREADABLE:
         return wal_say(wal, WAL_DAMAGED,
@@ -296,7 +296,8 @@ static int write_last_block(struct wal *wal, const struct scan_result *result)
     }
     struct block_header header = {0};
     uint64_t seed = wal->seeds[result->last_segment - 1];
-    bool is_sound = block_unpack(view_of(block, result->last_bytes), seed, &header);
+    bool is_sound = block_unpack(view_of(block, result->last_bytes), seed,
+                                 result->last_offset, &header);
     if (!is_sound && !MUTANT_IS(272)) {
         return 0; // it was a moment ago: what is read now must not take its place
     }

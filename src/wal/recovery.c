@@ -7,7 +7,7 @@
  * segment.
  *
  *   superblock  segments | block k: valid chained blank evidence floor
- *   newer       any      | -                               a newer release wrote it
+ *   other       any      | -                               another release wrote it
  *   unreadable  any      | -                               the disk failed
  *   absent      no       | -                               format
  *   absent      yes      | -                               amnesia: it was there once
@@ -52,7 +52,7 @@ struct row {
 // clang-format off
 static const struct row TABLE[] = {
     //                      segments asks valid chained blank evidence floor
-    {SUPERBLOCK_NEWER,      ANY, ANY, ANY, ANY, ANY, ANY, ANY, RECOVERY_NEWER},
+    {SUPERBLOCK_OTHER,      ANY, ANY, ANY, ANY, ANY, ANY, ANY, RECOVERY_OTHER},
     {SUPERBLOCK_UNREADABLE, ANY, ANY, ANY, ANY, ANY, ANY, ANY, RECOVERY_UNREADABLE},
     {SUPERBLOCK_ABSENT,     NO,  ANY, ANY, ANY, ANY, ANY, ANY, RECOVERY_FORMAT},
     {SUPERBLOCK_ABSENT,     YES, ANY, ANY, ANY, ANY, ANY, ANY, RECOVERY_AMNESIA},
@@ -71,7 +71,7 @@ static const struct row TABLE[] = {
 // clang-format on
 
 enum { ROWS = sizeof TABLE / sizeof TABLE[0] };
-_Static_assert(ROWS == MARK_ROW_MISSING - MARK_ROW_NEWER + 1, "a mark for each row");
+_Static_assert(ROWS == MARK_ROW_MISSING - MARK_ROW_OTHER + 1, "a mark for each row");
 
 static bool fits(enum cell cell, bool value)
 {
@@ -97,7 +97,7 @@ enum recovery_decision recovery_decide(const struct recovery_observation *observ
         at++;
     }
     CHECK(at < ROWS);
-    MARK_ROW(ROW_NEWER, at);
+    MARK_ROW(ROW_OTHER, at);
     enum recovery_decision decision = TABLE[at].decision;
     decision = decision == RECOVERY_CUT && MUTANT_IS(161) ? RECOVERY_DAMAGED : decision;
     decision = decision == RECOVERY_DAMAGED && MUTANT_IS(162) ? RECOVERY_CUT : decision;

@@ -19,7 +19,7 @@ enum recovery_decision {
     RECOVERY_CUT,     // a torn block, never acknowledged: zero it, the log ends before it
     RECOVERY_DAMAGED, // bytes that were durable do not hash
     RECOVERY_AMNESIA, // bytes that were durable are gone
-    RECOVERY_NEWER,   // written by a newer release
+    RECOVERY_OTHER,   // written by another release
     RECOVERY_UNREADABLE, // the disk refuses to read
 };
 

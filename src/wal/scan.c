@@ -60,9 +60,11 @@ enum wal_status scan_peek_segment(struct scan *scan,
         return scan_say_unreadable(scan, 0);
     }
     enum segment_sight sight = segment_unpack_header(page, out_header);
-    if (sight == SEGMENT_NEWER) {
+    if (sight == SEGMENT_OTHER) {
         return wal_say(scan->wal, WAL_VERSION,
-                       "%s was written by a newer release of consens", scan->reader.name);
+                       "%s was written by another release of consens: start that one. "
+                       "Nothing was changed.",
+                       scan->reader.name);
     }
     if (sight == SEGMENT_SOUND &&
         !field_same_id(out_header->incarnation, scan->wal->superblock.incarnation)) {
@@ -121,8 +123,8 @@ scan_read_block(struct scan *scan, uint64_t offset, struct block_header *out_hea
         return NULL;
     }
     const uint8_t *block = segment_reader_at(&scan->reader, offset, bytes);
-    bool is_sound =
-        block != NULL && block_unpack(view_of(block, bytes), scan->seed, out_header);
+    bool is_sound = block != NULL &&
+                    block_unpack(view_of(block, bytes), scan->seed, offset, out_header);
     return is_sound ? block : NULL;
 }
 
@@ -328,7 +330,7 @@ conclude(struct scan *scan, enum recovery_decision decision, bool *out_goes_on)
         return say_missing(scan);
     case RECOVERY_ACCEPT:
     case RECOVERY_FORMAT:
-    case RECOVERY_NEWER:
+    case RECOVERY_OTHER:
     case RECOVERY_UNREADABLE:
         break;
     }

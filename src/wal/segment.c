@@ -2,7 +2,7 @@
  * The first 4 KiB of log-N, little endian:
  *
  *    0   8  "CNSSEGMT"
- *    8   4  format version (1)
+ *    8   4  format version (2)
  *   12   4  zero
  *   16  16  XXH3-128 of bytes 32 .. 4095, seeded by the version. In every version so.
  *   32  16  incarnation of the node
@@ -127,7 +127,7 @@ enum segment_sight segment_unpack_header(const uint8_t *page, struct segment_hea
         return SEGMENT_BAD;
     }
     if (version != SEGMENT_FORMAT_VERSION) {
-        return SEGMENT_NEWER;
+        return SEGMENT_OTHER;
     }
     out->incarnation = field_take_id(&at);
     out->cluster_id = field_take_id(&at);

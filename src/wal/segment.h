@@ -18,7 +18,7 @@ enum {
     SEGMENT_HEADER_BYTES = FILES_ALIGN_BYTES,
     SEGMENT_BYTES_MIN = 64 * 1024,     // a header, and blocks of a size worth having
     SEGMENT_CHUNK_BYTES = 1024 * 1024, // of zero-filling, and of recovery's reads
-    SEGMENT_FORMAT_VERSION = 1,
+    SEGMENT_FORMAT_VERSION = 2,
 };
 
 enum segment_kind { SEGMENT_LOG, SEGMENT_READY, SEGMENT_PREPARE };
@@ -48,7 +48,7 @@ struct segment_header {
     uint64_t cut_count;
 };
 
-enum segment_sight { SEGMENT_SOUND, SEGMENT_BAD, SEGMENT_NEWER };
+enum segment_sight { SEGMENT_SOUND, SEGMENT_BAD, SEGMENT_OTHER };
 
 void segment_pack_header(uint8_t *page, const struct segment_header *header);
 enum segment_sight segment_unpack_header(const uint8_t *page, struct segment_header *out);

@@ -48,8 +48,9 @@ static const uint8_t *read_block(struct wal *wal,
         return NULL;
     }
     const uint8_t *block = segment_reader_at(&wal->reader, offset, bytes);
-    bool is_sound = block != NULL && block_unpack(view_of(block, bytes),
-                                                  wal->seeds[number - 1], out_header);
+    bool is_sound =
+        block != NULL &&
+        block_unpack(view_of(block, bytes), wal->seeds[number - 1], offset, out_header);
     return is_sound ? block : NULL;
 }
 
@@ -188,20 +189,6 @@ static cs_slot failed_slot(const struct cursor *cursor)
 }
 
 /*
- * The block at `at` may be the next of the run behind one that has rotted. Each of a run says
- * what the log was when no slot of it had been replaced yet; one that is older, or that lies
- * where its number cannot come, is a copy that was written to a wrong place.
- */
-static bool
-is_of_run(const struct extent *run, uint64_t at, const struct block_header *header)
-{
-    uint64_t room = (at - run->place.offset_bytes) / BLOCK_ALIGN_BYTES;
-    return (header->number > run->place.block &&
-            header->number - run->place.block <= room) ||
-           MUTANT_IS(274);
-}
-
-/*
  * Slots from fault->first on, to the next sound block of their run, lie in what has rotted at
  * `offset`; that block says what they hash to, and the run goes on there (`place`). None are
  * lost if what has rotted held no slot.
@@ -225,8 +212,8 @@ static enum wal_status find_next_block(struct wal *wal,
         }
         cs_slot least = MUTANT_IS(273) ? fault->first : fault->first - 1;
         if (block == NULL || header.length_before < least ||
-            header.length_before > run->last || !is_of_run(run, at, &header)) {
-            continue; // rotten, a copy, or behind the run
+            header.length_before > run->last) {
+            continue; // rotten, or behind the run
         }
         fault->last = header.length_before;
         fault->after_chain = header.chain_before;

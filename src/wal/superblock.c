@@ -227,7 +227,7 @@ enum superblock_sight superblock_read(struct superblock_file *file,
         return file->error == 0 ? SUPERBLOCK_BROKEN : SUPERBLOCK_UNREADABLE;
     }
     if (copies[pair].version != SUPERBLOCK_FORMAT_VERSION && !MUTANT_IS(175)) {
-        return SUPERBLOCK_NEWER;
+        return SUPERBLOCK_OTHER;
     }
     file->current_mask = equals_of(copies, pair);
     MARK_IF(file->current_mask != ALL_COPIES, SUPERBLOCK_HALF);

@@ -42,7 +42,7 @@ enum superblock_sight {
     SUPERBLOCK_SOUND,
     SUPERBLOCK_ABSENT,     // there is no such file: never formatted, or removed
     SUPERBLOCK_BROKEN,     // no two equal copies, or two pairs that do not descend
-    SUPERBLOCK_NEWER,      // written by a newer release
+    SUPERBLOCK_OTHER,      // written by another release
     SUPERBLOCK_UNREADABLE, // the disk refused, all or too many copies: file->error
 };
 

@@ -289,9 +289,9 @@ enum wal_status wal_write_block(struct wal *wal,
     CHECK(wal->segment.bytes - wal->segment.offset >= bytes);
     CHECK(!plan->is_durable || wal->synced_block == wal->block);
     struct block_header header = header_of(wal, plan, after);
-    block_pack(wal->buffer, &header, wal->segment.seed);
     const struct files *files = &wal->files;
     uint64_t offset = wal->segment.offset;
+    block_pack(wal->buffer, &header, wal->segment.seed, offset);
     int handle = wal->segment.handle;
     int64_t written =
         plan->is_durable && !MUTANT_IS(44)

@@ -30,7 +30,7 @@ enum wal_status {
     WAL_AMNESIA,  // superblock or blocks below its floor are missing (exit 65)
     WAL_LOCKED,   // another process holds the directory (exit 73, EX_CANTCREAT)
     WAL_UNUSABLE, // cannot be made, opened or written; network file system (exit 73)
-    WAL_VERSION,  // written by a newer release (exit 65)
+    WAL_VERSION,  // written by another release (exit 65)
 };
 
 enum wal_durability { WAL_SYNC = 0, WAL_INTERVAL, WAL_NONE };

@@ -170,9 +170,9 @@ static void check_block(struct cs_view bytes, const struct block_header *header)
     struct block_header again = *header;
     uint8_t *copy = segment_alloc(bytes.bytes);
     memcpy(copy, bytes.data, bytes.bytes);
-    block_pack(copy, &again, BLOCK_SEED);
+    block_pack(copy, &again, BLOCK_SEED, 0);
     struct block_header read = {0};
-    CHECK(block_unpack(view_of(copy, bytes.bytes), BLOCK_SEED, &read));
+    CHECK(block_unpack(view_of(copy, bytes.bytes), BLOCK_SEED, 0, &read));
     CHECK(read.number == header->number);
     CHECK(read.floor == header->floor);
     CHECK(read.length == header->length);
@@ -202,7 +202,7 @@ static void take_block(struct input *input, bool is_sealed)
         store_u64(block + 16, digest.low);
     }
     struct block_header header = {0};
-    bool is_sound = block_unpack(view_of(block, bytes), BLOCK_SEED, &header);
+    bool is_sound = block_unpack(view_of(block, bytes), BLOCK_SEED, 0, &header);
     CHECK(is_sound == (disk_bytes > 0 && disk_bytes <= bytes) || !is_sealed);
     if (is_sound) {
         check_block(view_of(block, bytes), &header);

@@ -214,8 +214,8 @@ static bool read_segment(const struct sim_disk *disk,
     if (!sim_disk_read_media(disk, name, 0, to, IMAGE_SEGMENT_BYTES)) {
         return false;
     }
-    // The seed: XXH3-64 of incarnation, segment number, generation. A header that is lost
-    // says neither: then it is the first life of the only node there is here.
+    // XXH3-64 of incarnation, segment number, generation; a block adds its offset. A header
+    // that is lost says neither: then it is the first life of the only node there is here.
     struct segment_header header = {0};
     if (segment_unpack_header(to, &header) != SEGMENT_SOUND) {
         header.incarnation = image_settings().fresh_incarnation;
@@ -282,7 +282,7 @@ static void find_in_segment(const uint8_t *data,
     for (size_t at = IMAGE_PAGE_BYTES; at < IMAGE_SEGMENT_BYTES; at += IMAGE_PAGE_BYTES) {
         size_t bytes = block_bytes_at(data, at);
         if (bytes > 0 && same_digest(load_digest(data + at + BLOCK_DIGEST_AT),
-                                     digest_block(data + at, seed))) {
+                                     digest_block(data + at, seed + at))) {
             struct image_block *block = &blocks->items[blocks->count++];
             *block = take_block(data + at);
             block->segment = segment;
@@ -363,7 +363,7 @@ static void seal_blocks(struct sim_disk *disk, const struct place *place, bool i
             store_digest(data + at + BLOCK_PREVIOUS_AT, previous);
         }
         if (is_meant && (is_chained || at <= place->offset)) {
-            store_digest(data + at + BLOCK_DIGEST_AT, digest_block(data + at, seed));
+            store_digest(data + at + BLOCK_DIGEST_AT, digest_block(data + at, seed + at));
         }
         if (bytes > 0) {
             previous = load_digest(data + at + BLOCK_DIGEST_AT);

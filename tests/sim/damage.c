@@ -34,8 +34,6 @@ struct place {
     cs_slot length;     // after it, or before if that is longer
     cs_slot first_slot; // of its entries; 0: it has none
     cs_slot last_slot;
-    struct cs_digest digest;
-    struct cs_digest previous; // digest of the block before
 };
 
 struct survey { // of a log's sound blocks and segment headers, in order
@@ -85,13 +83,12 @@ static bool is_block(struct survey *survey,
     }
     if (!sim_disk_read_media(node->disk, name, place->offset, survey->block,
                              place->bytes) ||
-        !block_unpack(view_of(survey->block, place->bytes), seed, &header)) {
+        !block_unpack(view_of(survey->block, place->bytes), seed, place->offset,
+                      &header)) {
         return false;
     }
     place->used = BLOCK_HEADER_BYTES + (size_t)header.body_bytes;
     place->decided = header.decided;
-    place->digest = header.digest;
-    place->previous = header.previous;
     place->length =
         header.length > header.length_before ? header.length : header.length_before;
     note_slots(place, block_body(survey->block, &header));
@@ -138,36 +135,6 @@ static bool is_header(const struct place *place)
     return place->offset == 0;
 }
 
-static bool is_next(const struct place *place, const struct place *next)
-{
-    return place->digest.high == next->previous.high &&
-           place->digest.low == next->previous.low;
-}
-
-/* Blocks that hang together with no neighbour may be copies of others: left out. */
-static void drop_copies(struct survey *survey)
-{
-    const struct place *before = NULL;
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < survey->count; i++) {
-        struct place place = survey->places[i];
-        uint32_t next = i + 1;
-        while (next < survey->count && is_header(&survey->places[next])) {
-            next++;
-        }
-        bool is_linked = is_header(&place) ||
-                         (before != NULL && is_next(before, &place)) ||
-                         (next < survey->count && is_next(&place, &survey->places[next]));
-        if (is_linked) {
-            survey->places[kept++] = place;
-        }
-        if (is_linked && !is_header(&place)) {
-            before = &survey->places[kept - 1];
-        }
-    }
-    survey->count = kept;
-}
-
 /* What was decided before each. */
 static void shift_decided(struct survey *survey)
 {
@@ -187,7 +154,6 @@ static void survey_log(struct survey *survey, const struct node *node)
     for (uint64_t number = 1; read_page(node, number, 0, page); number++) {
         survey_segment(survey, node, number);
     }
-    drop_copies(survey);
     shift_decided(survey);
 }
 

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-enum { BODY_BYTES = 5000 };
+enum { BODY_BYTES = 5000, OFFSET = 3 * BLOCK_ALIGN_BYTES };
 
 static const struct paxos_id INCARNATION = {.high = 1, .low = 2};
 
@@ -51,7 +51,7 @@ static uint8_t *pack_example(struct block_header *header, uint64_t seed)
         block[BLOCK_HEADER_BYTES + i] = (uint8_t)(i * 7);
     }
     *header = example_header();
-    block_pack(block, header, seed);
+    block_pack(block, header, seed, OFFSET);
     return block;
 }
 
@@ -65,7 +65,7 @@ static void a_block_is_unpacked_as_packed(void **state)
     size_t bytes = 0;
     assert_true(block_peek(block, &bytes));
     assert_int_equal(bytes, 2 * BLOCK_ALIGN_BYTES);
-    assert_true(block_unpack(view_of(block, bytes), seed, &read));
+    assert_true(block_unpack(view_of(block, bytes), seed, OFFSET, &read));
     assert_memory_equal(&read, &header, sizeof read);
     assert_int_equal(block_body(block, &read).bytes, BODY_BYTES);
     for (size_t i = BLOCK_HEADER_BYTES + BODY_BYTES; i < bytes; i++) {
@@ -81,9 +81,24 @@ static void a_block_of_another_life_is_not_sound(void **state)
     uint8_t *block = pack_example(&header, block_seed(INCARNATION, 1, 6));
     struct cs_view bytes = view_of(block, block_disk_bytes(BODY_BYTES));
     const struct paxos_id other = {.high = 1, .low = 3};
-    assert_false(block_unpack(bytes, block_seed(INCARNATION, 1, 7), &header));
-    assert_false(block_unpack(bytes, block_seed(INCARNATION, 2, 6), &header));
-    assert_false(block_unpack(bytes, block_seed(other, 1, 6), &header));
+    assert_false(block_unpack(bytes, block_seed(INCARNATION, 1, 7), OFFSET, &header));
+    assert_false(block_unpack(bytes, block_seed(INCARNATION, 2, 6), OFFSET, &header));
+    assert_false(block_unpack(bytes, block_seed(other, 1, 6), OFFSET, &header));
+    free(block);
+}
+
+static void a_block_of_another_place_is_not_sound(void **state)
+{
+    (void)state;
+    struct block_header header;
+    uint64_t seed = block_seed(INCARNATION, 1, 6);
+    uint8_t *block = pack_example(&header, seed);
+    struct cs_view bytes = view_of(block, block_disk_bytes(BODY_BYTES));
+    assert_true(block_unpack(bytes, seed, OFFSET, &header));
+    for (uint64_t page = 0; page < 64; page++) {
+        uint64_t offset = page * BLOCK_ALIGN_BYTES;
+        assert_true(block_unpack(bytes, seed, offset, &header) == (offset == OFFSET));
+    }
     free(block);
 }
 
@@ -96,13 +111,13 @@ static void any_changed_byte_makes_a_block_unsound(void **state)
     size_t bytes = block_disk_bytes(BODY_BYTES);
     for (size_t i = 0; i < BLOCK_HEADER_BYTES + BODY_BYTES; i++) {
         block[i] ^= 0x10;
-        assert_false(block_unpack(view_of(block, bytes), seed, &header));
+        assert_false(block_unpack(view_of(block, bytes), seed, OFFSET, &header));
         block[i] ^= 0x10;
     }
-    assert_true(block_unpack(view_of(block, bytes), seed, &header));
+    assert_true(block_unpack(view_of(block, bytes), seed, OFFSET, &header));
     // Less than all of it is nothing.
-    assert_false(block_unpack(view_of(block, BLOCK_ALIGN_BYTES), seed, &header));
-    assert_false(block_unpack(view_of(block, 100), seed, &header));
+    assert_false(block_unpack(view_of(block, BLOCK_ALIGN_BYTES), seed, OFFSET, &header));
+    assert_false(block_unpack(view_of(block, 100), seed, OFFSET, &header));
     free(block);
 }
 
@@ -118,7 +133,8 @@ static void a_size_past_the_limit_is_not_believed(void **state)
     assert_false(block_peek(block, &bytes));
     store_u32(block + 24, WAL_BLOCK_BODY_MAX);
     assert_true(block_peek(block, &bytes));
-    assert_false(block_unpack(view_of(block, block_disk_bytes(BODY_BYTES)), 1, &header));
+    assert_false(
+        block_unpack(view_of(block, block_disk_bytes(BODY_BYTES)), 1, OFFSET, &header));
     free(block);
 }
 
@@ -222,6 +238,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_block_is_unpacked_as_packed),
         cmocka_unit_test(a_block_of_another_life_is_not_sound),
+        cmocka_unit_test(a_block_of_another_place_is_not_sound),
         cmocka_unit_test(any_changed_byte_makes_a_block_unsound),
         cmocka_unit_test(a_size_past_the_limit_is_not_believed),
         cmocka_unit_test(records_are_unpacked_as_packed),
