@@ -314,8 +314,9 @@ static uint32_t find_leading(const struct lincheck *lincheck)
 }
 
 /*
- * In which turn a candidate is tried: the leading write, then anonymous ones that make way
- * for it, then other anonymous ones, then the rest. A hint where to look first, no more.
+ * In which turn a candidate is tried: the leading write, then refusals that give the state a
+ * revision before its own, then anonymous writes that make way for it, then other anonymous
+ * ones, then the rest. A hint where to look first, no more.
  */
 static uint32_t turn_of(const struct lincheck *lincheck,
                         uint32_t candidate,
@@ -328,10 +329,12 @@ static uint32_t turn_of(const struct lincheck *lincheck,
         return rank;
     }
     if (!lincheck->is_anonymous[candidate]) {
-        return 3 * lincheck->key_count + rank;
+        bool names_state =
+            register_is_pure(&lincheck->key[candidate]) && rank < lincheck->rank[leading];
+        return (names_state ? 1 : 4) * lincheck->key_count + rank;
     }
     bool makes_way = step(lincheck, leading, after, &ignored);
-    return (makes_way ? 1 : 2) * lincheck->key_count + rank;
+    return (makes_way ? 2 : 3) * lincheck->key_count + rank;
 }
 
 /* The possible next operation whose turn comes first after the one tried last. */

@@ -343,6 +343,38 @@ static void decides_a_key_full_of_unanswered_writes(void **state)
     lincheck_destroy(&lincheck);
 }
 
+/*
+ * A revision that only a refusal names, among writes that all run at once: the swap of it
+ * comes when the refusal has been put in order, not when every other write was tried there.
+ */
+static void looks_for_the_state_that_a_refusal_names(void **state)
+{
+    (void)state;
+    enum { WRITES = 16, NAMED = 5000, END = 9000 };
+    struct lincheck *lincheck = lincheck_new();
+    struct lincheck_result result;
+    for (uint64_t i = 0; i < WRITES; i++) {
+        const struct lincheck_operation lost = unanswered_put(2, 100 + i);
+        const struct lincheck_operation known = put(2, END, 502 + i, 4 + i);
+        lincheck_add(lincheck, &lost);
+        lincheck_add(lincheck, &known);
+    }
+    const struct lincheck_operation first = put(1, END, 1, 1);
+    struct lincheck_operation swap = put(2, END, 501, 3);
+    swap.condition = LINCHECK_IF_REVISION;
+    swap.condition_revision = NAMED;
+    struct lincheck_operation refused = put(2, END, 9, 2);
+    refused.condition = LINCHECK_IF_ABSENT;
+    refused.outcome = LINCHECK_REFUSED;
+    refused.revision = NAMED;
+    lincheck_add(lincheck, &first);
+    lincheck_add(lincheck, &swap);
+    lincheck_add(lincheck, &refused);
+    assert_int_equal(lincheck_run(lincheck, BUDGET, &result), LINCHECK_PASSED);
+    assert_in_range(result.step_count, 1, 100);
+    lincheck_destroy(&lincheck);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -365,6 +397,7 @@ int main(void)
         cmocka_unit_test(names_the_operation_no_order_explains),
         cmocka_unit_test(decides_a_thousand_histories_of_each_sort),
         cmocka_unit_test(decides_a_key_full_of_unanswered_writes),
+        cmocka_unit_test(looks_for_the_state_that_a_refusal_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
