@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -227,6 +228,17 @@ static int list(void *context, const struct files_listing *listing)
     int result = list_names(stream, listing);
     (void)closedir(stream);
     return result;
+}
+
+/* Quotas do not count here. What is kept for the superuser is room for nobody else. */
+static uint64_t room_of(void *context)
+{
+    struct statvfs status;
+    if (fstatvfs(disk_of(context)->directory, &status) != 0) {
+        return UINT64_MAX;
+    }
+    return (uint64_t)(geteuid() == 0 ? status.f_bfree : status.f_bavail) *
+           status.f_frsize;
 }
 
 static bool is_direct(void *context)
@@ -448,6 +460,7 @@ int files_open_directory(struct files *out_files,
         .remove_file = remove_file,
         .sync_directory = sync_directory,
         .list = list,
+        .room_of = room_of,
         .is_direct = is_direct,
     };
     return 0;

@@ -62,6 +62,11 @@ struct files {
     int (*remove_file)(void *context, const char *name);
     int (*sync_directory)(void *context); // creations, renames, removals
     int (*list)(void *context, const struct files_listing *listing);
+    /*
+     * By how many bytes files can grow, as far as the file system says: less may fit, never
+     * more. UINT64_MAX: it does not say.
+     */
+    uint64_t (*room_of)(void *context);
     bool (*is_direct)(
         void *context); // false: reads and writes pass through the page cache
 };

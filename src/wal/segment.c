@@ -196,12 +196,18 @@ enum wal_status segment_status_of(int error)
     }
 }
 
-/* prepare-N, empty: a handle, or a negated errno. */
-static int make_file(const struct files *files, const char *name)
+/*
+ * prepare-N, empty, and room for `bytes` as far as is known: a handle, or a negated errno.
+ * A disk that is nearly full is not filled up each time just to see that it is.
+ */
+static int make_file(const struct files *files, const char *name, uint64_t bytes)
 {
     int removed = files->remove_file(files->context, name);
     if (removed != 0 && removed != -ENOENT) {
         return removed;
+    }
+    if (files->room_of(files->context) < bytes && !MUTANT_IS(321)) {
+        return -ENOSPC;
     }
     return files->open_file(files->context, name, true);
 }
@@ -227,7 +233,7 @@ enum wal_status segment_prepare(const struct files *files,
     char ready[FILES_NAME_BYTES];
     segment_name(prepare, SEGMENT_PREPARE, number);
     segment_name(ready, SEGMENT_READY, number);
-    int handle = make_file(files, prepare);
+    int handle = make_file(files, prepare, bytes);
     int error = handle < 0 ? -handle : 0;
     enum wal_status status = segment_status_of(error);
     if (status == WAL_OK) {

@@ -202,6 +202,7 @@ bool atlas_wipe(struct world *world, struct node *node)
     forget_config(world, node);
     sim_disk_reset(node->disk, random_draw(&node->disk_random));
     sim_disk_set_direct(node->disk, !world->swarm.is_buffered);
+    sim_disk_set_says_room(node->disk, world->seed % 2 == 0);
     shadow_clear(&node->shadow);
     node->boot = 0;
     node->held = 0;

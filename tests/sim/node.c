@@ -54,6 +54,7 @@ void node_reset(struct world *world, struct node *node, uint32_t seat)
     random_init(&node->identity_random, seed, 300 + seat);
     sim_disk_reset(node->disk, random_draw(&node->disk_random));
     sim_disk_set_direct(node->disk, !world->swarm.is_buffered);
+    sim_disk_set_says_room(node->disk, world->seed % 2 == 0);
     shadow_clear(&node->shadow);
     node->clock = (struct sim_clock){0};
     clock_reset(world, node);

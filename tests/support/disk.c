@@ -25,6 +25,7 @@ struct sim_disk {
     struct disk_store store;
     struct disk_store image; // of an earlier time
     uint64_t capacity_bytes;
+    bool says_room;
     bool is_direct;
     bool is_off;
     bool is_crash_armed;
@@ -442,6 +443,16 @@ static int list(void *context, const struct files_listing *listing)
     return 0;
 }
 
+static uint64_t room_of(void *context)
+{
+    const struct sim_disk *disk = context;
+    uint64_t used_bytes = disk_store_used_bytes(&disk->store);
+    if (!disk->says_room) {
+        return UINT64_MAX;
+    }
+    return disk->capacity_bytes > used_bytes ? disk->capacity_bytes - used_bytes : 0;
+}
+
 static bool is_direct(void *context)
 {
     const struct sim_disk *disk = context;
@@ -463,6 +474,7 @@ struct files sim_disk_files(struct sim_disk *disk)
         .remove_file = remove_file,
         .sync_directory = sync_directory,
         .list = list,
+        .room_of = room_of,
         .is_direct = is_direct,
     };
 }
@@ -481,6 +493,7 @@ void sim_disk_reset(struct sim_disk *disk, uint64_t seed)
 {
     disk_store_reset(&disk->store, seed);
     disk->is_direct = true;
+    disk->says_room = false;
     disk->is_off = false;
     disk->is_crash_armed = false;
     disk->fault = (struct fault){0};
@@ -500,6 +513,11 @@ void sim_disk_destroy(struct sim_disk **disk)
 void sim_disk_set_direct(struct sim_disk *disk, bool is_direct_now)
 {
     disk->is_direct = is_direct_now;
+}
+
+void sim_disk_set_says_room(struct sim_disk *disk, bool says_room)
+{
+    disk->says_room = says_room;
 }
 
 void sim_disk_set_capacity(struct sim_disk *disk, uint64_t capacity_bytes)

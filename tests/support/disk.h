@@ -65,6 +65,9 @@ struct files sim_disk_files(struct sim_disk *disk);
  */
 void sim_disk_set_direct(struct sim_disk *disk, bool is_direct);
 
+/* Whether files.room_of tells the free space: not unless told to. */
+void sim_disk_set_says_room(struct sim_disk *disk, bool says_room);
+
 /*
  * Free space may be taken away and given back: calls that grow a file past it get
  * -ENOSPC.

@@ -145,6 +145,17 @@ static void a_full_disk_is_told_and_nothing_is_left_behind(void **state)
     assert_int_equal(prepare(fixture, 1), WAL_OK);
 }
 
+static void a_disk_that_says_it_has_no_room_is_not_filled_up(void **state)
+{
+    struct fixture *fixture = *state;
+    sim_disk_set_says_room(fixture->disk, true);
+    sim_disk_set_capacity(fixture->disk, BYTES - PAGE);
+    assert_int_equal(prepare(fixture, 1), WAL_FULL);
+    assert_int_equal(sim_disk_counters_of(fixture->disk).writes, 0);
+    sim_disk_set_capacity(fixture->disk, BYTES);
+    assert_int_equal(prepare(fixture, 1), WAL_OK);
+}
+
 static void every_failing_call_of_preparing_is_told(void **state)
 {
     struct fixture *fixture = *state;
@@ -240,6 +251,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
         TEST(a_prepared_segment_is_zeros_and_durable),
         TEST(a_full_disk_is_told_and_nothing_is_left_behind),
+        TEST(a_disk_that_says_it_has_no_room_is_not_filled_up),
         TEST(every_failing_call_of_preparing_is_told),
         TEST(what_may_pass_fails_no_segment),
         TEST(a_directory_that_is_not_synced_is_final),

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -176,6 +177,18 @@ static void memory_file_systems_are_not_called_direct(void **state)
     assert_false(fixture->files.is_direct(fixture->files.context));
 }
 
+/* Others use the disk, too: a file of ours takes some of what there is, about. */
+static void the_room_of_the_disk_is_told(void **state)
+{
+    struct files_fixture *fixture = *state;
+    open_directory(fixture);
+    struct statvfs status;
+    assert_int_equal(statvfs(fixture->path, &status), 0);
+    uint64_t room = fixture->files.room_of(fixture->files.context);
+    assert_in_range(room, 1, (uint64_t)status.f_blocks * status.f_frsize);
+    assert_true(room >= (uint64_t)status.f_bavail * status.f_frsize / 2);
+}
+
 static void planted_faults_make_each_sync_slow(void **state)
 {
     struct files_fixture *fixture = *state;
@@ -210,6 +223,7 @@ int main(void)
         TEST(files_are_renamed_listed_and_removed),
         TEST(bad_handles_are_errors_not_crashes),
         TEST(memory_file_systems_are_not_called_direct),
+        TEST(the_room_of_the_disk_is_told),
         TEST(planted_faults_make_each_sync_slow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -119,6 +119,14 @@ static int list(void *context, const struct files_listing *listing)
     return (int)leave(shared, shared->inner.list(shared->inner.context, listing));
 }
 
+static uint64_t room_of(void *context)
+{
+    struct shared_disk *shared = enter(context);
+    uint64_t room = shared->inner.room_of(shared->inner.context);
+    (void)leave(shared, 0);
+    return room;
+}
+
 static bool is_direct(void *context)
 {
     (void)context;
@@ -153,6 +161,7 @@ struct files shared_disk_files(struct shared_disk *shared)
         .remove_file = remove_file,
         .sync_directory = sync_directory,
         .list = list,
+        .room_of = room_of,
         .is_direct = is_direct,
     };
 }
