@@ -314,8 +314,8 @@ write_span_at(struct sim_disk *disk, int handle, const struct span *span, bool i
     disk->counters.writes++;
     disk->counters.syncs += is_through;
     if (end > inode->cache_bytes &&
-        disk_store_used_bytes(&disk->store) + (end - inode->cache_bytes) >
-            disk->capacity_bytes) {
+        end - inode->cache_bytes >
+            disk_store_free_bytes(&disk->store, disk->capacity_bytes)) {
         return -ENOSPC;
     }
     if (fate != FATE_DO) {
@@ -446,11 +446,8 @@ static int list(void *context, const struct files_listing *listing)
 static uint64_t room_of(void *context)
 {
     const struct sim_disk *disk = context;
-    uint64_t used_bytes = disk_store_used_bytes(&disk->store);
-    if (!disk->says_room) {
-        return UINT64_MAX;
-    }
-    return disk->capacity_bytes > used_bytes ? disk->capacity_bytes - used_bytes : 0;
+    return disk->says_room ? disk_store_free_bytes(&disk->store, disk->capacity_bytes)
+                           : UINT64_MAX;
 }
 
 static bool is_direct(void *context)

@@ -299,7 +299,7 @@ void disk_store_flush(struct disk_store *store, struct inode *inode, enum flush 
     }
 }
 
-uint64_t disk_store_used_bytes(const struct disk_store *store)
+uint64_t disk_store_free_bytes(const struct disk_store *store, uint64_t capacity_bytes)
 {
     uint64_t used = 0;
     for (size_t i = 0; i < store->inode_count; i++) {
@@ -308,7 +308,7 @@ uint64_t disk_store_used_bytes(const struct disk_store *store)
             used += (inode->cache_bytes + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
         }
     }
-    return used;
+    return used < capacity_bytes ? capacity_bytes - used : 0;
 }
 
 /* Writes whole sectors: all of the first `taken` bytes, or of them any subset. */

@@ -117,8 +117,8 @@ struct page *disk_store_page(struct disk_store *store, struct inode *inode, size
 /* What was there is gone; no read of the page succeeds until it is written again. */
 void disk_store_rot(struct disk_store *store, struct inode *inode, size_t index);
 
-/* Space taken by files that a name or a handle leads to. */
-uint64_t disk_store_used_bytes(const struct disk_store *store);
+/* What is left of `capacity_bytes` beside files that a name or a handle leads to. */
+uint64_t disk_store_free_bytes(const struct disk_store *store, uint64_t capacity_bytes);
 
 /* `to` becomes a disk with the files that `from` has on its media; its chance goes on. */
 void disk_store_copy_media(struct disk_store *to, const struct disk_store *from);
