@@ -4,12 +4,14 @@
 # sum of what the steps counted (a step that counts nothing is one); exit code 1 if any failed.
 #
 # SIM_SEEDS seeds are simulated (3000), ASAN_SEEDS under the sanitizers (200). CHAOS_SEED (1).
-# STEP_TIMEOUT (600 s) ends a step that hangs. `check.sh NAME...` runs only these steps.
+# STEP_TIMEOUT (900 s) ends a step that hangs; those of the lane have twice that, they may have to
+# wait for all others. `check.sh NAME...` runs only these steps.
 set -u
 tools=$(dirname "$0")
 logs=build/check
 sim_seeds=${SIM_SEEDS:-3000}
 asan_seeds=${ASAN_SEEDS:-200}
+limit_s=${STEP_TIMEOUT:-900}
 export WERROR=1
 unset CC VARIANT CFLAGS LDFLAGS MAKEFLAGS MAKELEVEL CONSENS MUTANT
 
@@ -25,7 +27,7 @@ step() {
     if [ "$only" != '  ' ] && [[ $only != *" $name "* ]]; then
         return
     fi
-    timeout -k 10 "${STEP_TIMEOUT:-600}" "$@" </dev/null >"$log" 2>&1
+    timeout -k 10 "$limit_s" "$@" </dev/null >"$log" 2>&1
     code=$?
     passed=$((code == 0)) failed=$((code != 0))
     if [ "$kind" = counts ]; then
@@ -73,6 +75,7 @@ step fuzz-mutants counts "${make[@]}" fuzz-mutants
 step mutants counts "${make[@]}" mutants-quick
 step shrink counts "$tools/shrink.sh" 4 19
 {
+    limit_s=$((2 * limit_s))
     step_beside lint plain make --no-print-directory lint
     step_beside models counts make --no-print-directory models
     step_beside hashes counts "$tools/hashes.sh" 60
