@@ -234,6 +234,8 @@ struct election {
     uint32_t quiet_rounds; // since anything but heartbeats came
     uint64_t round;
     uint64_t round_end_ms;
+    uint64_t
+        heard_since_ms; // begin of heard_now: it takes a whole round, fast ones or not
     uint32_t heard_now; // masks of seats
     uint32_t heard_last;
     uint32_t heard_before;

@@ -198,9 +198,14 @@ static void start_round(struct paxos_core *core)
     // Up to a tenth longer, so that two candidates do not stay in step.
     election->round_end_ms =
         core->now_ms + length_ms + core_draw(core, length_ms / 10 + 1);
-    election->heard_before = election->heard_last;
-    election->heard_last = election->heard_now;
-    election->heard_now = 0;
+    // Shortened rounds are too short to say that a peer is silent.
+    if (core->now_ms >= election->heard_since_ms + core->settings.heartbeat_ms ||
+        MUTANT_IS(322)) {
+        election->heard_since_ms = core->now_ms;
+        election->heard_before = election->heard_last;
+        election->heard_last = election->heard_now;
+        election->heard_now = 0;
+    }
     for (uint32_t seat = 0; seat < core->settings.member_count; seat++) {
         core->peers[seat].has_replied = false;
         if (seat != core->settings.seat) {

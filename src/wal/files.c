@@ -234,8 +234,8 @@ static int list(void *context, const struct files_listing *listing)
 static uint64_t room_of(void *context)
 {
     struct statvfs status;
-    if (fstatvfs(disk_of(context)->directory, &status) != 0) {
-        return UINT64_MAX;
+    if (fstatvfs(disk_of(context)->directory, &status) != 0 || status.f_blocks == 0) {
+        return UINT64_MAX; // ramfs tells no sizes
     }
     return (uint64_t)(geteuid() == 0 ? status.f_bfree : status.f_bavail) *
            status.f_frsize;

@@ -259,6 +259,37 @@ static void closed_connection_of_the_leader_shortens_the_rounds(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* Who does not answer within a shortened round is not silent yet: requests wait for it. */
+static void shortened_rounds_do_not_end_the_hearing_of_a_quorum(void **state)
+{
+    (void)state;
+    enum { SHORT_ROUNDS = 4, LONG_MS = 4 * 55 };
+    struct paxos_rig rig;
+    paxos_rig_make(&rig);
+    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    answers[1].reply.happy = 1;
+    answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
+    (void)takes_over(&rig, answers);
+    const struct paxos_event lost = {.type = PAXOS_EVENT_PEER_LOST, .peer = 1};
+    paxos_rig_step(&rig, &lost);
+    answers[1].is_silent = answers[2].is_silent = true;
+    uint64_t lost_ms = rig.now_ms;
+    uint64_t round = round_asked(&rig);
+    for (int rounds = 0; rounds < SHORT_ROUNDS;) {
+        run_rounds(&rig, answers, 1);
+        rounds += round_asked(&rig) > round;
+        round = round_asked(&rig) > round ? round_asked(&rig) : round;
+    }
+    assert_in_range(rig.now_ms - lost_ms, SHORT_ROUNDS * 11, SHORT_ROUNDS * 13);
+    assert_false(rig.view.happy);
+    assert_true(rig.view.quorum_heard);
+    while (rig.now_ms < lost_ms + LONG_MS) {
+        run_rounds(&rig, answers, 1);
+    }
+    assert_false(rig.view.quorum_heard);
+    paxos_rig_fini(&rig);
+}
+
 /* Rounds of a happy follower, answered in full; how long the last whole one was. */
 static uint64_t happy_round_ms(struct paxos_rig *rig, int rounds)
 {
@@ -546,6 +577,7 @@ int main(void)
         cmocka_unit_test(grace_of_a_promise_ends_with_a_take_over),
         cmocka_unit_test(ballot_nobody_claims_gives_way_to_the_promised_one),
         cmocka_unit_test(closed_connection_of_the_leader_shortens_the_rounds),
+        cmocka_unit_test(shortened_rounds_do_not_end_the_hearing_of_a_quorum),
         cmocka_unit_test(rounds_are_longer_while_nothing_happens),
         cmocka_unit_test(resigned_node_never_competes),
         cmocka_unit_test(node_whose_sync_hangs_does_not_compete),
