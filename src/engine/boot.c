@@ -5,6 +5,7 @@
 #include "base/entropy.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/mutant.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -59,15 +60,22 @@ static int exit_code_of(enum wal_status status)
 }
 
 /* DATA of DATA/NAME: one level, so that a mistyped path is not made up to the root. */
-static void make_parent(const struct settings *settings)
+static bool make_parent(const struct settings *settings, struct boot_error *error)
 {
     size_t bytes = strlen(settings->data);
     bool is_parent = bytes > 0 &&
                      strncmp(settings->data, settings->data_directory, bytes) == 0 &&
                      settings->data_directory[bytes] == '/';
-    if (is_parent) {
-        (void)mkdir(settings->data, 0700); // what is wrong shows in the next call
+    bool is_there = is_parent && (mkdir(settings->data, 0700) == 0 || errno == EEXIST);
+    // If it is not, the next call shows what is wrong.
+    int result = is_there ? files_sync_parent(settings->data) : 0;
+    if (result != 0) {
+        error->exit_code = ENGINE_EXIT_DIRECTORY;
+        (void)snprintf(error->text, error->text_bytes,
+                       "the data directory %s cannot be made durable: %s", settings->data,
+                       files_words_of(result).text);
     }
+    return result == 0;
 }
 
 /* What was damaged, and which slots that costs: once, at start. */
@@ -156,7 +164,9 @@ static bool is_misplaced(const struct engine *engine)
 bool boot_open_log(struct engine *engine, struct boot_error *error)
 {
     const char *path = engine->settings->data_directory;
-    make_parent(engine->settings);
+    if (!make_parent(engine->settings, error)) {
+        return false;
+    }
     if (files_open_directory(&engine->files, path, error->text, error->text_bytes) != 0) {
         error->exit_code = ENGINE_EXIT_DIRECTORY;
         return false;
@@ -313,10 +323,39 @@ static void explain_unreadable(const struct engine *engine,
         engine->settings->data_directory, (unsigned long long)slot);
 }
 
+static uint64_t count_lost(const struct engine *engine)
+{
+    size_t count = 0;
+    uint64_t lost = 0;
+    const struct wal_fault *faults = wal_faults(engine->wal, &count);
+    for (size_t i = 0; i < count; i++) {
+        lost += faults[i].last - faults[i].first + 1;
+    }
+    return lost;
+}
+
+/*
+ * Slots are lost that were whole a moment ago, when the log was opened. The core has them
+ * as whole: it would vote with them and refer to their bytes. The next start knows better.
+ */
+static void explain_lost_since(const struct engine *engine,
+                               const struct wal_fault *fault,
+                               struct boot_error *error)
+{
+    error->exit_code = ENGINE_EXIT_DAMAGED;
+    (void)snprintf(error->text, error->text_bytes,
+                   "the log in %s was whole when it was opened, and slots %llu to %llu "
+                   "cannot be read any more: the disk is failing. Start this node again: "
+                   "what is lost is then repaired from the other nodes, if there are any",
+                   engine->settings->data_directory, (unsigned long long)fault->first,
+                   (unsigned long long)fault->last);
+}
+
 static bool replay_all(struct engine *engine, struct boot_error *error)
 {
     cs_slot length = engine->recovery.core.length;
     cs_slot slot = 1;
+    uint64_t lost = count_lost(engine);
     while (slot <= length) {
         struct wal_slice slice = {0};
         enum wal_status status =
@@ -325,6 +364,11 @@ static bool replay_all(struct engine *engine, struct boot_error *error)
         if (status != WAL_OK) {
             wal_slice_fini(&slice);
             return fail(error, exit_code_of(status), wal_error(engine->wal));
+        }
+        if (count_lost(engine) > lost && !MUTANT_IS(323)) {
+            explain_lost_since(engine, &slice.fault, error);
+            wal_slice_fini(&slice);
+            return false;
         }
         bool is_lost = slice.entry_count == 0 && slice.fault.first != 0;
         cs_slot next = is_lost ? replica_replay_past(engine->replica, &slice.fault)

@@ -100,6 +100,9 @@ cs_slot replica_replay_past(struct replica *replica, const struct wal_fault *fau
 void replica_on_tick(struct replica *replica, uint64_t now_ms)
 {
     replica->now_ms = now_ms;
+    if (!replica->has_ticked && !MUTANT_IS(325)) {
+        replica->started_ms = now_ms; // the log may have taken long to replay
+    }
     if (!replica->has_ticked || now_ms >= replica->view.next_tick_ms) {
         replica->has_ticked = true;
         struct paxos_event event = {.type = PAXOS_EVENT_TICK, .now_ms = now_ms};

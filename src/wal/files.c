@@ -292,7 +292,7 @@ static int make_directory(const struct complaint *complaint)
 }
 
 /* So that a crash does not take the whole new directory away. 0 or an errno. */
-static int sync_parent(const char *path)
+int files_sync_parent(const char *path)
 {
     char *copy = strdup(path);
     CHECK(copy != NULL);
@@ -418,7 +418,7 @@ static int open_directory(struct real_disk *disk, const struct complaint *compla
         result = check_file_system(disk->directory, complaint, &is_memory);
     }
     if (result == 0) {
-        int error = sync_parent(complaint->path);
+        int error = files_sync_parent(complaint->path);
         result = error == 0 ? 0
                             : complain(complaint, error, "cannot be made durable: %s",
                                        files_words_of(error).text);

@@ -82,6 +82,8 @@ int files_open_directory(struct files *out_files,
                          const char *path,
                          char *out_error,
                          size_t error_bytes);
+/* Makes the name of `path` in its parent durable. 0 or an errno. */
+int files_sync_parent(const char *path);
 /* Plants faults: each sync then takes as long as they say. They outlive `files`. */
 void files_plant(struct files *files, const struct fault_switch *faults);
 void files_close_directory(struct files *files);

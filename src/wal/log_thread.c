@@ -172,6 +172,9 @@ static void seal(struct log_thread *log)
         tell_failed(log, wal_error(log->wal));
         return;
     }
+    if (status == WAL_FULL) {
+        log->seal_at_ms = clock_now_ms() + WAL_ROOM_RETRY_MS;
+    }
     tell_end_of_slow(log, sync_us);
 }
 

@@ -334,6 +334,35 @@ static void lost_quorum_refuses_at_once_and_in_words(void **state)
     nodes_free(&nodes);
 }
 
+/* The log may have taken long to replay: what counts is the time since the node listens. */
+static void first_moments_after_a_long_replay_wait_for_a_quorum(void **state)
+{
+    (void)state;
+    enum { REPLAY_MS = 5000, GRACE_MS = 1000 };
+    struct nodes *nodes = nodes_new(3);
+    uint32_t leader = nodes_run_until_led(nodes);
+    const struct replica *before = nodes->node[leader].replica;
+    const struct paxos_recovered recovered = {
+        .config = *paxos_config_of(replica_core(before)),
+        .promised = replica_view(before).promised,
+        .accepted = replica_view(before).accepted,
+        .token = replica_view(before).last_token,
+        .block = nodes->node[leader].block,
+    };
+    for (uint32_t seat = 0; seat < 3; seat++) {
+        nodes_kill(nodes, seat);
+    }
+    nodes_start(nodes, leader, &recovered, 2);
+    nodes->now_ms += REPLAY_MS;
+    nodes_run(nodes, GRACE_MS - 100);
+    uint64_t read = nodes_get(nodes, leader, "k", REQUEST_LINEARIZABLE, 0);
+    nodes_run(nodes, 50);
+    assert_null(nodes_answer_to(nodes, read));
+    nodes_run(nodes, 100);
+    assert_int_equal(nodes_status_of(nodes, read), CS_NO_QUORUM);
+    nodes_free(&nodes);
+}
+
 static void every_node_reads_what_was_written_anywhere(void **state)
 {
     (void)state;
@@ -564,6 +593,7 @@ int main(void)
         cmocka_unit_test(stopping_node_refuses_new_requests_and_drains),
         cmocka_unit_test(forming_cluster_lets_requests_wait),
         cmocka_unit_test(lost_quorum_refuses_at_once_and_in_words),
+        cmocka_unit_test(first_moments_after_a_long_replay_wait_for_a_quorum),
         cmocka_unit_test(every_node_reads_what_was_written_anywhere),
         cmocka_unit_test(read_waits_until_its_slot_is_applied_here),
         cmocka_unit_test(what_rests_on_a_record_is_not_sent_before_it_is_durable),

@@ -177,6 +177,19 @@ static void memory_file_systems_are_not_called_direct(void **state)
     assert_false(fixture->files.is_direct(fixture->files.context));
 }
 
+static void the_name_of_a_directory_is_made_durable(void **state)
+{
+    struct files_fixture *fixture = *state;
+    assert_int_equal(files_sync_parent(fixture->path), 0); // whether it is there or not
+    open_directory(fixture);
+    assert_int_equal(files_sync_parent(fixture->path), 0);
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/missing/name", fixture->path);
+    assert_int_equal(files_sync_parent(path), ENOENT);
+    assert_int_equal(files_sync_parent("name"), 0);
+    assert_int_equal(files_sync_parent("/name/"), 0);
+}
+
 /* Others use the disk, too: a file of ours takes some of what there is, about. */
 static void the_room_of_the_disk_is_told(void **state)
 {
@@ -223,6 +236,7 @@ int main(void)
         TEST(files_are_renamed_listed_and_removed),
         TEST(bad_handles_are_errors_not_crashes),
         TEST(memory_file_systems_are_not_called_direct),
+        TEST(the_name_of_a_directory_is_made_durable),
         TEST(the_room_of_the_disk_is_told),
         TEST(planted_faults_make_each_sync_slow),
     };
