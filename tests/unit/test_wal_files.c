@@ -183,7 +183,7 @@ static void the_name_of_a_directory_is_made_durable(void **state)
     assert_int_equal(files_sync_parent(fixture->path), 0); // whether it is there or not
     open_directory(fixture);
     assert_int_equal(files_sync_parent(fixture->path), 0);
-    char path[300];
+    char path[sizeof fixture->path + 32];
     (void)snprintf(path, sizeof path, "%s/missing/name", fixture->path);
     assert_int_equal(files_sync_parent(path), ENOENT);
     assert_int_equal(files_sync_parent("name"), 0);
