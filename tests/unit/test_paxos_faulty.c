@@ -191,6 +191,39 @@ static void under_its_own_ballot_the_log_must_reach_what_it_acked(void **state)
     paxos_rig_fini(&rig);
 }
 
+/*
+ * It becomes whole while a leader's log is still staged beside it, and acks more under that
+ * ballot: what comes late of the staged one must not cut that off again (I9, pitfall 2).
+ */
+static void what_was_staged_before_it_is_whole_cuts_nothing_off(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_start(&rig, 6, 1u << 4);
+    struct paxos_ballot ballot = paxos_rig_ballot(2, 1);
+    struct paxos_message prepare = paxos_rig_prepare(&rig, ballot);
+    paxos_rig_receive(&rig, &prepare);
+    struct paxos_message sync = paxos_rig_sync(&rig, ballot, 4);
+    paxos_rig_receive(&rig, &sync);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 1)); // the rest of it
+    damaged_wait_until_asked(&rig, 2);
+    damaged_receive_copy(&rig, 2, 3, 1, 4);
+    assert_int_equal(rig.view.faulty_first, 0);
+    assert_int_equal(rig.view.length, 6);
+    paxos_rig_persisted(&rig);
+    sync = paxos_rig_sync(&rig, ballot, 8);
+    sync.accept_sync.stream = 2;
+    paxos_rig_receive(&rig, &sync);
+    assert_int_equal(rig.view.length, 8);
+    paxos_rig_persisted(&rig);
+    struct paxos_message late = paxos_rig_entries(&rig, 1, 4, 2, 1);
+    late.ballot = ballot;
+    paxos_rig_receive(&rig, &late);
+    assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
+    assert_int_equal(rig.view.length, 8);
+    paxos_rig_fini(&rig);
+}
+
 /* Else what was decided before the loss could be replaced (I7). */
 static void what_was_known_decided_is_so_again_once_it_is_whole(void **state)
 {
@@ -255,6 +288,7 @@ int main(void)
         cmocka_unit_test(it_halts_if_nobody_can_decide_without_what_is_lost),
         cmocka_unit_test(a_leaders_whole_log_replaces_it),
         cmocka_unit_test(under_its_own_ballot_the_log_must_reach_what_it_acked),
+        cmocka_unit_test(what_was_staged_before_it_is_whole_cuts_nothing_off),
         cmocka_unit_test(what_was_known_decided_is_so_again_once_it_is_whole),
         cmocka_unit_test(a_leader_who_knows_less_decided_does_not_replace_it),
     };
