@@ -300,7 +300,8 @@ static void stage_copy(struct paxos_core *core, const struct paxos_message *mess
 {
     struct staging *staging = &core->staging;
     const struct paxos_entries *log = &message->log;
-    if (staging->is_active && !ballot_is_none(staging->ballot)) {
+    bool is_of_leader = staging->is_active && !ballot_is_none(staging->ballot);
+    if (is_of_leader && (core->election.is_happy || MUTANT_IS(327))) {
         return; // a leader's log is on its way: it replaces this one
     }
     if (message->from != core->faulty.seat) {
@@ -309,8 +310,9 @@ static void stage_copy(struct paxos_core *core, const struct paxos_message *mess
     if (log->from == core->log.length) {
         static const struct paxos_ballot NONE;
         core_stage_after(core, NONE, log->from, log_chain_at(&core->log, log->from));
+        is_of_leader = false;
     }
-    if (!staging->is_active || log->from != staging_end(staging)) {
+    if (!staging->is_active || is_of_leader || log->from != staging_end(staging)) {
         return;
     }
     cs_slot left = core->faulty.last - log->from;

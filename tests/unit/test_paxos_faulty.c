@@ -224,6 +224,55 @@ static void what_was_staged_before_it_is_whole_cuts_nothing_off(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* What its leader had sent when it died waits for nobody: a peer's copy is taken (L1). */
+static void a_dead_leaders_half_staged_log_does_not_keep_copies_out(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_start(&rig, 6, 1u << 4);
+    damaged_wait_until_asked(&rig, 2);
+    struct paxos_ballot ballot = paxos_rig_ballot(3, 1);
+    paxos_rig_promise(&rig, ballot);
+    struct paxos_message sync = paxos_rig_sync(&rig, ballot, 6);
+    sync.entry_count = 4;
+    paxos_rig_receive(&rig, &sync);
+    assert_true(rig.view.happy);
+    damaged_receive_copy(&rig, 2, 3, 1, 0); // the leader lives: its log comes
+    assert_int_equal(rig.view.faulty_first, 4);
+    while (rig.view.happy) {
+        paxos_rig_wait(&rig, 10);
+    }
+    damaged_wait_until_asked(&rig, 1);
+    damaged_wait_until_asked(&rig, 2);
+    damaged_receive_copy(&rig, 2, 4, 1, 0); // not the begin of a copy
+    assert_int_equal(rig.view.faulty_first, 4);
+    damaged_receive_copy(&rig, 2, 3, 1, 0);
+    assert_int_equal(rig.view.faulty_first, 0);
+    assert_int_equal(rig.view.length, 6);
+    paxos_rig_fini(&rig);
+}
+
+/* What it knows decided is whole, only the end is lost: any leader's log may come (L1). */
+static void a_leader_who_knows_less_decided_replaces_a_lost_end(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_init(&rig, 6, 1u << 6);
+    rig.recovered.decided = rig.recovered.decided_whole = 4;
+    paxos_rig_start(&rig);
+    paxos_rig_open_gate(&rig);
+    struct paxos_ballot ballot = paxos_rig_ballot(3, 1);
+    paxos_rig_promise(&rig, ballot);
+    struct paxos_message sync = paxos_rig_sync(&rig, ballot, 5);
+    sync.accept_sync.decided = 2;
+    paxos_rig_receive(&rig, &sync);
+    assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_SYNC);
+    assert_int_equal(rig.view.faulty_first, 0);
+    assert_int_equal(rig.view.length, 5);
+    assert_int_equal(rig.view.decided, 4);
+    paxos_rig_fini(&rig);
+}
+
 /* Else what was decided before the loss could be replaced (I7). */
 static void what_was_known_decided_is_so_again_once_it_is_whole(void **state)
 {
@@ -289,6 +338,8 @@ int main(void)
         cmocka_unit_test(a_leaders_whole_log_replaces_it),
         cmocka_unit_test(under_its_own_ballot_the_log_must_reach_what_it_acked),
         cmocka_unit_test(what_was_staged_before_it_is_whole_cuts_nothing_off),
+        cmocka_unit_test(a_dead_leaders_half_staged_log_does_not_keep_copies_out),
+        cmocka_unit_test(a_leader_who_knows_less_decided_replaces_a_lost_end),
         cmocka_unit_test(what_was_known_decided_is_so_again_once_it_is_whole),
         cmocka_unit_test(a_leader_who_knows_less_decided_does_not_replace_it),
     };
