@@ -212,6 +212,10 @@ struct faulty { // repair.c
     uint32_t lacking; // mask: they said that they have no copy
     uint32_t sweeps;  // how often all of them said so
     uint64_t halt_ms; // after enough of those
+    // Of a copy that is staged in part:
+    uint32_t part_seats;   // mask: who gave pieces of it
+    uint32_t part_lacking; // mask: they have nothing that follows it
+    uint64_t part_grew_ms;
 };
 
 struct follower_stream {

@@ -94,35 +94,73 @@ static void end_sweep(struct paxos_core *core)
 
 static void maybe_halt(struct paxos_core *core)
 {
-    const struct faulty *faulty = &core->faulty;
+    struct faulty *faulty = &core->faulty;
+    bool can_others_lead = count_sound(core) >= core_quorum_promise(core);
+    if (can_others_lead && !MUTANT_IS(329)) {
+        faulty->sweeps = 0; // if they cannot one day, what they have then counts
+    }
     if (faulty->is_active && faulty->sweeps >= SWEEPS_MAX &&
-        core->now_ms >= faulty->halt_ms &&
-        count_sound(core) < core_quorum_promise(core) && !MUTANT_IS(104)) {
+        core->now_ms >= faulty->halt_ms && !can_others_lead && !MUTANT_IS(104)) {
         MARK(P5_LOST);
         core_halt(core, PAXOS_HALT_LOST, core->settings.seat);
     }
 }
 
+/* A copy is staged in part; what follows it may come from any peer. */
+static bool has_part(const struct paxos_core *core)
+{
+    const struct staging *staging = &core->staging;
+    return staging->is_active && ballot_is_none(staging->ballot) && staging->count > 0;
+}
+
+static void drop_part(struct paxos_core *core)
+{
+    if (core->staging.is_active && ballot_is_none(core->staging.ballot)) {
+        core->staging.is_active = false;
+    }
+    core->faulty.part_seats = core->faulty.part_lacking = 0;
+}
+
+/* Nothing follows it: as good as no copy at all. */
+static void give_up_part(struct paxos_core *core)
+{
+    core->faulty.lacking |= core->faulty.part_seats;
+    drop_part(core);
+}
+
+static cs_slot first_wanted(const struct paxos_core *core)
+{
+    if (has_part(core) && !MUTANT_IS(360)) {
+        return staging_end(&core->staging) + 1;
+    }
+    // Where the own log may differ from what is decided, the comparison begins there.
+    return core->faulty.is_doubted ? core->log.decided + 1 : core->log.length + 1;
+}
+
 /*
- * `skipped`: peers not to be asked now. Who has said that it has no copy is asked again
+ * `skips_lacking`: who has said that it has nothing is not asked now. It is asked again
  * once another one is silent: by now it may have got one, the silent one may never answer.
  */
-static void ask_next(struct paxos_core *core, uint32_t skipped)
+static void ask_next(struct paxos_core *core, bool skips_lacking)
 {
     struct faulty *faulty = &core->faulty;
+    uint32_t others = others_mask(core);
     if (core->settings.member_count == 1) {
         return; // the caller does not start such a node
     }
-    if ((faulty->lacking & others_mask(core)) == others_mask(core)) {
+    if (has_part(core) && (faulty->part_lacking & others) == others) {
+        give_up_part(core);
+    }
+    uint32_t lacking = has_part(core) ? faulty->part_lacking : faulty->lacking;
+    if ((lacking & others) == others) {
         end_sweep(core);
         return;
     }
+    uint32_t skipped = skips_lacking ? lacking : 0;
     do {
         faulty->seat = (faulty->seat + 1) % core->settings.member_count;
     } while (faulty->seat == core->settings.seat || (skipped >> faulty->seat & 1u) != 0);
-    // Where the own log may differ from what is decided, the comparison begins there.
-    send_fetch(core, faulty->seat,
-               faulty->is_doubted ? core->log.decided + 1 : core->log.length + 1);
+    send_fetch(core, faulty->seat, first_wanted(core));
 }
 
 void repair_tick(struct paxos_core *core)
@@ -138,7 +176,11 @@ void repair_tick(struct paxos_core *core)
         core_trace(core, PAXOS_TRACE_FAULTY, core->settings.seat, core->accepted,
                    core->log.length + 1);
     }
-    ask_next(core, MUTANT_IS(242) ? faulty->lacking : 0);
+    if (has_part(core) &&
+        core->now_ms >= faulty->part_grew_ms + core->settings.stall_ms) {
+        drop_part(core); // perhaps of no log that anybody can complete: from the start
+    }
+    ask_next(core, MUTANT_IS(242));
 }
 
 static void note_lacking(struct paxos_core *core, uint32_t seat)
@@ -146,7 +188,16 @@ static void note_lacking(struct paxos_core *core, uint32_t seat)
     MARK(P5_LACKING);
     core->faulty.lacking |= 1u << seat;
     if (seat == core->faulty.seat) {
-        ask_next(core, core->faulty.lacking);
+        ask_next(core, true);
+    }
+}
+
+/* That peer has nothing that follows the part, or only what follows another one. */
+static void note_part_lacking(struct paxos_core *core, uint32_t seat)
+{
+    core->faulty.part_lacking |= 1u << seat;
+    if (seat == core->faulty.seat) {
+        ask_next(core, true);
     }
 }
 
@@ -205,6 +256,9 @@ static void rejoin(struct paxos_core *core)
 static void finish_piece(struct paxos_core *core, cs_slot first, uint32_t count)
 {
     struct faulty *faulty = &core->faulty;
+    if (!MUTANT_IS(361)) {
+        drop_part(core); // it began before what is there now
+    }
     faulty->lacking = 0;
     faulty->sweeps = 0;
     if (core->log.length == faulty->last) {
@@ -213,7 +267,7 @@ static void finish_piece(struct paxos_core *core, cs_slot first, uint32_t count)
     core_persist(core, PAXOS_PERSIST_REPAIR, first, count);
     uint32_t leader = core_seat_of(core, core->promised);
     if (faulty->is_active) {
-        ask_next(core, 0);
+        ask_next(core, false);
     } else if (core->role == PAXOS_FOLLOWER && leader != NO_SEAT &&
                leader != core->settings.seat) {
         core->stream.asked_ms = 0;
@@ -234,6 +288,10 @@ chain_after(struct paxos_digest chain, const struct paxos_entry *entries, uint32
 static void
 give_up_rest(struct paxos_core *core, const struct paxos_message *message, cs_slot upto)
 {
+    if (upto < core->faulty.decided && !MUTANT_IS(362)) {
+        core_halt(core, PAXOS_HALT_DIVERGED, message->from); // it was decided, too (I7)
+        return;
+    }
     core->faulty.is_active = false;
     if (!fetch_install(core, message, upto)) {
         core->faulty.is_active = true; // no room yet, or nothing new: asked again
@@ -282,11 +340,12 @@ static void take_staged(struct paxos_core *core)
     bool is_right = ends_right(core, staging_chain(staging));
     cs_slot first = staging->from + 1;
     uint32_t count = staging->count;
-    staging->is_active = false;
     if (!is_right) {
-        note_lacking(core, core->faulty.seat);
+        give_up_part(core);
+        ask_next(core, true);
         return;
     }
+    staging->is_active = false;
     if (!make_room(core, core->faulty.last)) {
         return;
     }
@@ -304,12 +363,10 @@ static void stage_copy(struct paxos_core *core, const struct paxos_message *mess
     if (is_of_leader && (core->election.is_happy || MUTANT_IS(327))) {
         return; // a leader's log is on its way: it replaces this one
     }
-    if (message->from != core->faulty.seat) {
-        return; // one copy at a time
-    }
-    if (log->from == core->log.length) {
+    if (log->from == core->log.length && !has_part(core)) {
         static const struct paxos_ballot NONE;
         core_stage_after(core, NONE, log->from, log_chain_at(&core->log, log->from));
+        core->faulty.part_seats = core->faulty.part_lacking = 0;
         is_of_leader = false;
     }
     if (!staging->is_active || is_of_leader || log->from != staging_end(staging)) {
@@ -317,13 +374,20 @@ static void stage_copy(struct paxos_core *core, const struct paxos_message *mess
     }
     cs_slot left = core->faulty.last - log->from;
     uint32_t count = message->entry_count < left ? message->entry_count : (uint32_t)left;
-    if (!digest_equal(log->from_chain, staging_chain(staging)) ||
-        !staging_add(staging, message->entries, count, core->settings.ring_entries)) {
-        staging->is_active = false;
+    if (!digest_equal(log->from_chain, staging_chain(staging))) {
+        note_part_lacking(core, message->from);
+        return;
+    }
+    if (!staging_add(staging, message->entries, count, core->settings.ring_entries)) {
+        drop_part(core);
         note_lacking(core, message->from);
         return;
     }
     core_take(core, 0, count);
+    core->faulty.seat = message->from;
+    core->faulty.part_seats |= 1u << message->from;
+    core->faulty.part_lacking = 0;
+    core->faulty.part_grew_ms = core->now_ms;
     if (staging_end(staging) == core->faulty.last) {
         take_staged(core);
     } else {
@@ -335,11 +399,10 @@ static void stage_copy(struct paxos_core *core, const struct paxos_message *mess
 static void receive_nothing(struct paxos_core *core, const struct paxos_message *message)
 {
     cs_slot from = message->log.from;
-    const struct staging *staging = &core->staging;
-    bool is_about_next = from == core->log.length ||
-                         (staging->is_active && from == staging_end(staging)) ||
-                         (core->faulty.is_doubted && from == core->log.decided);
-    if (is_about_next) {
+    if (has_part(core) && from == staging_end(&core->staging)) {
+        note_part_lacking(core, message->from);
+    } else if (from == core->log.length ||
+               (core->faulty.is_doubted && from == core->log.decided)) {
         note_lacking(core, message->from);
     }
 }
@@ -364,7 +427,8 @@ void repair_receive_entries(struct paxos_core *core, const struct paxos_message 
     } else if (differs && walk.result == WALK_MISMATCH &&
                walk.conflict_slot > core->log.decided) {
         faulty->is_doubted = true;
-        ask_next(core, faulty->lacking);
+        drop_part(core);
+        ask_next(core, true);
     } else if (differs) {
         give_up_rest(core, message, upto);
     } else if (log->from == core->log.length && upto > core->log.length) {

@@ -87,6 +87,93 @@ static void several_runs_are_repaired_one_after_the_other(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* A slow answer comes when another peer has been asked already: it is as good as ever. */
+static void a_copy_is_taken_from_whoever_brings_it(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_start(&rig, 6, 1u << 4);
+    damaged_wait_until_asked(&rig, 1);
+    damaged_receive_copy(&rig, 2, 3, 1, 0);
+    assert_int_equal(rig.view.faulty_first, 0);
+    paxos_rig_fini(&rig);
+}
+
+/* Each peer has lost another part: together they have all of it (P5). */
+static void a_copy_is_put_together_from_what_peers_have(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_start(&rig, 10, 0x7eu << 4); // slots 5 .. 10
+    damaged_wait_until_asked(&rig, 2);
+    damaged_receive_nothing(&rig, 2, 4);
+    damaged_wait_until_asked(&rig, 1);
+    damaged_receive_copy(&rig, 1, 4, 3, 0);
+    damaged_receive_nothing(&rig, 1, 7);
+    const struct paxos_message *fetch = paxos_rig_sent_now(&rig, PAXOS_FETCH, 2);
+    assert_non_null(fetch);
+    assert_int_equal(fetch->fetch.first, 8);
+    damaged_receive_copy(&rig, 2, 7, 3, 0);
+    assert_int_equal(rig.view.faulty_first, 0);
+    assert_int_equal(rig.view.length, 10);
+    assert_true(digest_equal(paxos_chain_at(rig.core, 10), paxos_rig_chain(10, 1)));
+    paxos_rig_fini(&rig);
+}
+
+/* Its first part is of another log: nobody has what follows it, and others come to word. */
+static void a_part_that_nobody_can_complete_makes_way(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_start(&rig, 6, 1u << 4 | 1u << 5);
+    damaged_wait_until_asked(&rig, 1);
+    struct paxos_message message = forked_copy(&rig, 3, 1, 77);
+    paxos_rig_receive(&rig, &message);
+    damaged_receive_nothing(&rig, 1, 4);
+    assert_non_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 2));
+    damaged_receive_copy(&rig, 2, 4, 1, 0); // follows slot 4 as it was
+    const struct paxos_message *fetch = paxos_rig_sent_now(&rig, PAXOS_FETCH, 2);
+    assert_non_null(fetch);
+    assert_int_equal(fetch->fetch.first, 4);
+    damaged_receive_copy(&rig, 2, 3, 2, 0);
+    assert_int_equal(rig.view.faulty_first, 0);
+    paxos_rig_fini(&rig);
+}
+
+/* Who gave the part is silent now, and so is who has the rest. */
+static void a_part_that_does_not_grow_is_dropped(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_start(&rig, 6, 1u << 4 | 1u << 5);
+    damaged_wait_until_asked(&rig, 1);
+    damaged_receive_copy(&rig, 1, 3, 1, 0);
+    damaged_wait_until_asked(&rig, 2);
+    assert_int_equal(paxos_rig_sent_now(&rig, PAXOS_FETCH, 2)->fetch.first, 5);
+    paxos_rig_wait(&rig, rig.settings.stall_ms + 1);
+    damaged_wait_until_asked(&rig, 2);
+    assert_int_equal(paxos_rig_sent_now(&rig, PAXOS_FETCH, 2)->fetch.first, 4);
+    paxos_rig_fini(&rig);
+}
+
+/* What was staged begins before them. */
+static void decided_entries_end_a_part(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_start(&rig, 7, 1u << 4 | 1u << 5 | 1u << 6);
+    damaged_wait_until_asked(&rig, 1);
+    damaged_receive_copy(&rig, 1, 3, 2, 0);
+    damaged_receive_copy(&rig, 2, 3, 1, 4);
+    paxos_rig_persisted(&rig);
+    assert_int_equal(rig.view.faulty_first, 5);
+    damaged_receive_copy(&rig, 1, 5, 1, 0); // would have completed the part
+    assert_int_equal(rig.view.faulty_first, 5);
+    damaged_receive_copy(&rig, 1, 4, 2, 0);
+    assert_int_equal(rig.view.faulty_first, 0);
+    paxos_rig_fini(&rig);
+}
+
 /* It may have got one since, and the other may never answer. */
 static void who_had_no_copy_is_asked_again_while_another_is_silent(void **state)
 {
@@ -136,6 +223,23 @@ static void decided_entries_that_differ_replace_the_rest(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* What was lost was decided here, and something else there (I7). */
+static void decided_entries_that_differ_from_decided_ones_halt_it(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    damaged_init(&rig, 6, 1u << 4);
+    rig.recovered.decided_whole = 5;
+    paxos_rig_start(&rig);
+    paxos_rig_open_gate(&rig);
+    struct paxos_message message = forked_copy(&rig, 3, 1, 77);
+    message.log.decided = 4;
+    paxos_rig_receive(&rig, &message);
+    assert_int_equal(rig.effects.halt, PAXOS_HALT_DIVERGED);
+    assert_int_equal(rig.effects.persist.kind, PAXOS_PERSIST_NONE);
+    paxos_rig_fini(&rig);
+}
+
 /* ---- copies that are of no use ---- */
 
 static void assert_still_faulty(const struct paxos_rig *rig, cs_slot first)
@@ -145,14 +249,12 @@ static void assert_still_faulty(const struct paxos_rig *rig, cs_slot first)
     assert_int_equal(rig->view.length, first - 1);
 }
 
-static void one_copy_at_a_time_is_taken_from_its_beginning(void **state)
+static void a_copy_is_taken_from_its_beginning(void **state)
 {
     (void)state;
     struct paxos_rig rig;
     damaged_start(&rig, 7, 1u << 4 | 1u << 5 | 1u << 6);
     damaged_wait_until_asked(&rig, 1);
-    damaged_receive_copy(&rig, 2, 3, 3, 0); // another seat was asked
-    assert_still_faulty(&rig, 4);
     damaged_receive_copy(&rig, 1, 4, 2, 0); // slot 4 is missing
     assert_still_faulty(&rig, 4);
     damaged_receive_copy(&rig, 1, 3, 1, 0);
@@ -331,10 +433,16 @@ int main(void)
         cmocka_unit_test(a_copy_that_hashes_to_its_log_is_its_log),
         cmocka_unit_test(another_copy_is_not),
         cmocka_unit_test(several_runs_are_repaired_one_after_the_other),
+        cmocka_unit_test(a_copy_is_taken_from_whoever_brings_it),
+        cmocka_unit_test(a_copy_is_put_together_from_what_peers_have),
+        cmocka_unit_test(a_part_that_nobody_can_complete_makes_way),
+        cmocka_unit_test(a_part_that_does_not_grow_is_dropped),
+        cmocka_unit_test(decided_entries_end_a_part),
         cmocka_unit_test(who_had_no_copy_is_asked_again_while_another_is_silent),
         cmocka_unit_test(decided_entries_are_taken_piece_by_piece),
         cmocka_unit_test(decided_entries_that_differ_replace_the_rest),
-        cmocka_unit_test(one_copy_at_a_time_is_taken_from_its_beginning),
+        cmocka_unit_test(decided_entries_that_differ_from_decided_ones_halt_it),
+        cmocka_unit_test(a_copy_is_taken_from_its_beginning),
         cmocka_unit_test(a_copy_that_breaks_off_into_another_log_is_dropped),
         cmocka_unit_test(a_copy_that_memory_cannot_hold_is_dropped),
         cmocka_unit_test(a_copy_waits_until_there_is_room_for_the_whole_log),
