@@ -222,6 +222,12 @@ static void send_fetch(struct paxos_core *core)
     proposer->fetch_sent_ms = core->now_ms;
 }
 
+/* The best log is assembled behind this slot of the own one. */
+static void stage_after(struct paxos_core *core, cs_slot slot)
+{
+    core_stage_after(core, core->proposer.ballot, slot, log_chain_at(&core->log, slot));
+}
+
 /* The own log already holds what the best one has. */
 static bool holds_best(const struct paxos_core *core)
 {
@@ -250,8 +256,10 @@ static void choose(struct paxos_core *core)
         finish(core);
         return;
     }
-    core_stage_after(core, proposer->ballot, core->log.decided,
-                     log_chain_at(&core->log, core->log.decided));
+    // What both hold need not come, and the best one may have lost it (P4). Whether they
+    // both hold it the answer tells.
+    bool is_longer = proposer->sync_length > core->log.length && !MUTANT_IS(363);
+    stage_after(core, is_longer ? core->log.length : core->log.decided);
     send_fetch(core);
 }
 
@@ -368,7 +376,14 @@ void proposer_receive_entries(struct paxos_core *core,
         log->from != staging_end(staging) || !staging->is_active) {
         return;
     }
-    if (!digest_equal(log->from_chain, staging_chain(staging))) {
+    bool is_same = digest_equal(log->from_chain, staging_chain(staging));
+    if (!is_same && staging->count == 0 && staging->from > core->log.decided &&
+        !MUTANT_IS(364)) {
+        stage_after(core, core->log.decided); // not the same log up to there
+        send_fetch(core);
+        return;
+    }
+    if (!is_same) {
         be_overtaken(core);
         return;
     }
@@ -379,8 +394,7 @@ void proposer_receive_entries(struct paxos_core *core,
         // Far behind: a decided prefix need not be staged (and would not fit).
         MARK(P3_DECIDED);
         (void)fetch_install(core, message, last); // no room yet: the timer asks again
-        core_stage_after(core, proposer->ballot, core->log.decided,
-                         log_chain_at(&core->log, core->log.decided));
+        stage_after(core, core->log.decided);
     } else if (last > proposer->sync_length ||
                !staging_add(staging, message->entries, message->entry_count,
                             core->settings.ring_entries)) {

@@ -147,6 +147,58 @@ static void best_log_is_the_one_of_the_largest_accepted_ballot(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* Seat 2 promises: its log is of four slots under another ballot, these values from 3 on. */
+static void receive_promise_of_four(struct paxos_rig *rig, uint64_t first)
+{
+    struct paxos_message message = paxos_rig_promise_from(rig, 2);
+    message.promise.accepted = paxos_rig_ballot(1, 2);
+    message.promise.length = 4;
+    message.promise.length_chain = paxos_rig_chain(4, first);
+    paxos_rig_receive(rig, &message);
+}
+
+static void what_a_proposer_holds_of_the_best_log_is_not_fetched(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    prepare_with_two_entries(&rig);
+    receive_promise_of_four(&rig, 1);
+    const struct paxos_message *fetch = paxos_rig_sent_now(&rig, PAXOS_FETCH, 2);
+    assert_non_null(fetch);
+    assert_int_equal(fetch->fetch.first, 3);
+    assert_int_equal(fetch->fetch.last, 4);
+    struct paxos_message rest = paxos_rig_entries(&rig, 2, 2, 2, 1);
+    rest.ballot = rig.view.promised;
+    paxos_rig_receive(&rig, &rest);
+    assert_int_equal(rig.view.role, PAXOS_LEADER);
+    assert_int_equal(rig.view.sync_length, 4);
+    assert_int_equal(rig.effects.persist.first_slot, 3);
+    paxos_rig_fini(&rig);
+}
+
+/* It holds nothing of it, which only the best one's chain tells. */
+static void a_proposer_with_another_log_fetches_from_what_is_decided(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    prepare_with_two_entries(&rig);
+    receive_promise_of_four(&rig, 50);
+    struct paxos_message rest = paxos_rig_entries(&rig, 2, 2, 2, 50);
+    rest.ballot = rig.view.promised;
+    paxos_rig_receive(&rig, &rest);
+    const struct paxos_message *fetch = paxos_rig_sent_now(&rig, PAXOS_FETCH, 2);
+    assert_non_null(fetch);
+    assert_int_equal(fetch->fetch.first, 1);
+    assert_int_equal(rig.view.role, PAXOS_PREPARING);
+    struct paxos_message whole = paxos_rig_entries(&rig, 2, 0, 4, 50);
+    whole.ballot = rig.view.promised;
+    paxos_rig_receive(&rig, &whole);
+    assert_int_equal(rig.view.role, PAXOS_LEADER);
+    assert_int_equal(rig.view.length, 4);
+    assert_int_equal(paxos_entry_at(rig.core, 1)->digest.low, 50);
+    paxos_rig_fini(&rig);
+}
+
 static void of_one_accepted_ballot_the_longest_log_is_the_best(void **state)
 {
     (void)state;
@@ -401,6 +453,8 @@ int main(void)
         cmocka_unit_test(one_promise_twice_is_no_quorum),
         cmocka_unit_test(impossible_promises_are_ignored),
         cmocka_unit_test(best_log_is_the_one_of_the_largest_accepted_ballot),
+        cmocka_unit_test(what_a_proposer_holds_of_the_best_log_is_not_fetched),
+        cmocka_unit_test(a_proposer_with_another_log_fetches_from_what_is_decided),
         cmocka_unit_test(of_one_accepted_ballot_the_longest_log_is_the_best),
         cmocka_unit_test(proposer_is_overtaken_by_a_decided_prefix_the_best_log_lacks),
         cmocka_unit_test(leader_takes_over_what_is_known_decided),
