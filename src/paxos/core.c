@@ -170,6 +170,7 @@ static void receive_persisted(struct paxos_core *core, const struct paxos_event 
     forming_persisted(core);
     proposer_persisted(core);
     acceptor_persisted(core);
+    fetch_persisted(core);
 }
 
 static void receive_log_message(struct paxos_core *core,

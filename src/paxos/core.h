@@ -191,6 +191,7 @@ struct proposer {
 
 struct fetch {
     bool is_active;
+    bool is_waiting; // for the own disk, with the next piece
     uint32_t seat;
     cs_slot goal;
     uint64_t sent_ms;
@@ -369,6 +370,12 @@ bool log_make_room(struct slot_log *log, cs_slot length, cs_slot floor);
 void log_trim_bytes(struct slot_log *log, uint64_t bytes_max, cs_slot floor);
 /* core->log with the floor of this step. */
 bool core_make_room(struct paxos_core *core, cs_slot length);
+/*
+ * What is decided and not on the own disk yet stays in memory, however far that lags: it,
+ * and `more_bytes`, must fit into ring_bytes. So a SYNC record fits a block, too
+ * (wal/record.c).
+ */
+bool core_disk_keeps_up(const struct paxos_core *core, uint64_t more_bytes);
 
 /*
  * Entries of a message that follow `from`, walked along the own log.
@@ -510,6 +517,7 @@ uint64_t disk_median_us(const struct disk *disk);
 void fetch_start(struct paxos_core *core, uint32_t seat, cs_slot goal);
 void fetch_receive(struct paxos_core *core, const struct paxos_message *message);
 void fetch_receive_entries(struct paxos_core *core, const struct paxos_message *message);
+void fetch_persisted(struct paxos_core *core);
 void fetch_tick(struct paxos_core *core);
 /* Installs decided entries of a message (A8). False: nothing could be connected. */
 bool fetch_install(struct paxos_core *core,

@@ -10,6 +10,28 @@ static void send_fetch(struct paxos_core *core)
     bool asks_one = BUGGIFY(core->settings.buggify, FETCH_ONE);
     message->fetch.last = asks_one ? message->fetch.first : fetch->goal;
     fetch->sent_ms = core->now_ms;
+    fetch->is_waiting = false;
+}
+
+/* The next piece, once the own disk has taken enough of those before. */
+static void fetch_more(struct paxos_core *core)
+{
+    core->fetch.is_waiting = !core_disk_keeps_up(core, core->settings.message_bytes);
+    if (!core->fetch.is_waiting) {
+        send_fetch(core);
+    }
+}
+
+void fetch_persisted(struct paxos_core *core)
+{
+    struct fetch *fetch = &core->fetch;
+    if (!fetch->is_active || !fetch->is_waiting || MUTANT_IS(366)) {
+        return;
+    }
+    fetch->is_active = core->log.decided < fetch->goal; // else a stream brought it
+    if (fetch->is_active) {
+        fetch_more(core);
+    }
 }
 
 void fetch_start(struct paxos_core *core, uint32_t seat, cs_slot goal)
@@ -25,7 +47,7 @@ void fetch_start(struct paxos_core *core, uint32_t seat, cs_slot goal)
     fetch->is_active = true;
     fetch->seat = seat;
     fetch->goal = goal;
-    send_fetch(core);
+    fetch_more(core);
 }
 
 /* The last slot that may be asked for. */
@@ -167,7 +189,7 @@ void fetch_receive_entries(struct paxos_core *core, const struct paxos_message *
                 ? message->log.decided
                 : fetch->goal;
         if (core->log.decided < fetch->goal) {
-            send_fetch(core);
+            fetch_more(core);
             return;
         }
         fetch->is_active = false;

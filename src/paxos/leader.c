@@ -64,6 +64,9 @@ bool leader_can_propose(const struct paxos_core *core, uint32_t payload_bytes)
     if (open_entries > 0 && open_bytes + payload_bytes > core->settings.window_bytes) {
         return false;
     }
+    if (!core_disk_keeps_up(core, 0)) {
+        return false;
+    }
     // Room in the ring after moving base: the own disk may lag behind the quorum's.
     cs_slot floor = log->durable < log->decided ? log->durable : log->decided;
     return log->length - floor < log->mask;

@@ -142,6 +142,16 @@ void log_trim_bytes(struct slot_log *log, uint64_t bytes_max, cs_slot floor)
     }
 }
 
+bool core_disk_keeps_up(const struct paxos_core *core, uint64_t more_bytes)
+{
+    const struct slot_log *log = &core->log;
+    if (log->durable >= log->decided || MUTANT_IS(365)) {
+        return true;
+    }
+    uint64_t bytes = log_bytes_between(log, log->durable, log->decided);
+    return bytes + more_bytes <= core->settings.ring_bytes;
+}
+
 bool core_make_room(struct paxos_core *core, cs_slot length)
 {
     return log_make_room(&core->log, length, core->applied_floor);

@@ -404,8 +404,9 @@ void proposer_receive_entries(struct paxos_core *core,
         core_take(core, 0, message->entry_count);
     }
     bool has_moved = staging_end(staging) > log->from;
-    if (has_moved && staging_end(staging) < proposer->sync_length) {
-        send_fetch(core);
+    if (has_moved && staging_end(staging) < proposer->sync_length &&
+        core_disk_keeps_up(core, core->settings.message_bytes)) {
+        send_fetch(core); // else the timer does
     }
     finish_if_complete(core);
 }
@@ -429,7 +430,8 @@ void proposer_tick(struct paxos_core *core)
     }
     bool is_again = BUGGIFY(core->settings.buggify, FETCH_AT_ONCE) ||
                     core->now_ms >= proposer->fetch_sent_ms + core->settings.resend_ms;
-    is_again = is_again && !MUTANT_IS(215);
+    is_again = is_again && core_disk_keeps_up(core, core->settings.message_bytes) &&
+               !MUTANT_IS(215);
     if (core->role == PAXOS_PREPARING && proposer->phase == PHASE_FETCH && is_again &&
         core->staging.is_active && staging_end(&core->staging) < proposer->sync_length) {
         send_fetch(core);

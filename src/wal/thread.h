@@ -58,7 +58,7 @@ struct wal_thread *wal_thread_start(void *zmq_context,
 void *wal_thread_socket(struct wal_thread *thread);
 /*
  * Queues bytes of wal_pack_record(): whole records, at most wal_block_body_max() each.
- * Never blocks, never refuses: the core's window bounds it.
+ * Never blocks, never refuses: the core bounds it (core_disk_keeps_up()).
  */
 void wal_thread_append(struct wal_thread *thread, struct cs_view records);
 void wal_thread_read(struct wal_thread *thread,

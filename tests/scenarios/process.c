@@ -24,7 +24,7 @@ static struct paxos_settings settings_of(const struct world *world, int at)
         .window_entries = options->window_entries,
         .window_bytes = 1024 * 1024,
         .ring_entries = options->ring_entries,
-        .ring_bytes = 1024 * 1024,
+        .ring_bytes = 4 * 1024 * 1024,
         .message_entries = options->message_entries,
         .message_bytes = 1024 * 1024,
     };

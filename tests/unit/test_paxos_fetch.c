@@ -2,6 +2,7 @@
  * Decided entries from peers (A8), and what is served to whom; tokens and records of one
  * step.
  */
+#include "paxos/core.h"
 #include "unit/support/paxos_rig.h"
 
 #include <setjmp.h>
@@ -234,6 +235,44 @@ static void fetch_goes_on_until_its_goal(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* Peers may be faster than the own disk: what it has not taken yet stays in memory. */
+static void fetch_waits_for_the_own_disk(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
+    rig.core->settings.ring_bytes = 1000;
+    rig.core->settings.message_bytes = 500;
+    struct paxos_message message = paxos_rig_message(PAXOS_ACCEPT_SYNC, 1, &rig);
+    message.ballot = ballot;
+    message.accept_sync.stream = 1;
+    message.accept_sync.from = 20;
+    message.accept_sync.sync_length = 20;
+    message.accept_sync.decided = 20;
+    paxos_rig_receive(&rig, &message);
+    for (cs_slot from = 0; from < 10; from += 5) { // 500 bytes each
+        message = decided_entries(&rig, 1, from, 5, 1);
+        message.log.decided = 20;
+        paxos_rig_receive(&rig, &message);
+        assert_true((paxos_rig_sent_now(&rig, PAXOS_FETCH, 1) != NULL) == (from == 0));
+    }
+    assert_int_equal(rig.view.decided, 10);
+    assert_int_equal(rig.view.durable, 0);
+    paxos_rig_persisted(&rig);
+    const struct paxos_message *asked = paxos_rig_sent_now(&rig, PAXOS_FETCH, 1);
+    assert_non_null(asked);
+    assert_int_equal(asked->fetch.first, 11);
+    // A stream may bring the rest while it waits: then nothing is asked for.
+    message = decided_entries(&rig, 1, 10, 5, 1);
+    message.log.decided = 20;
+    paxos_rig_receive(&rig, &message);
+    message = decided_entries(&rig, 1, 15, 5, 1);
+    paxos_rig_receive(&rig, &message);
+    paxos_rig_persisted(&rig);
+    assert_null(paxos_rig_sent_now(&rig, PAXOS_FETCH, 1));
+    paxos_rig_fini(&rig);
+}
+
 /* ---- tokens ---- */
 
 static void one_completion_may_stand_for_several_records(void **state)
@@ -311,6 +350,7 @@ int main(void)
         cmocka_unit_test(two_values_both_said_decided_halt),
         cmocka_unit_test(node_that_hears_of_decisions_and_does_not_move_asks),
         cmocka_unit_test(fetch_goes_on_until_its_goal),
+        cmocka_unit_test(fetch_waits_for_the_own_disk),
         cmocka_unit_test(one_completion_may_stand_for_several_records),
         cmocka_unit_test(completion_of_what_was_never_asked_for_is_ignored),
         cmocka_unit_test(more_records_than_marks_are_acknowledged_late_and_never_early),

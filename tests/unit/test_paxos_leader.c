@@ -2,6 +2,7 @@
  * Phase 1 and 2 from the proposer's side: which log is the best (P2), what decides
  * (A5), the window (A7), when it gives up (A10).
  */
+#include "paxos/core.h"
 #include "unit/support/paxos_rig.h"
 
 #include <setjmp.h>
@@ -303,6 +304,31 @@ static void others_votes_decide_without_the_leaders_disk(void **state)
     paxos_rig_fini(&rig);
 }
 
+/* What it has not taken stays in memory: no more of that than what is kept for peers. */
+static void a_leader_waits_for_its_own_disk_when_too_much_is_decided(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    paxos_rig_make_leader(&rig);
+    rig.core->settings.ring_bytes = 250; // two entries
+    struct paxos_message message = paxos_rig_promise_from(&rig, 2);
+    paxos_rig_receive(&rig, &message);
+    for (cs_slot slot = 1; slot <= 3; slot++) {
+        assert_int_equal(paxos_rig_propose(&rig), slot);
+        for (uint32_t seat = 1; seat <= 2; seat++) {
+            message = paxos_rig_accepted_from(&rig, seat, slot);
+            paxos_rig_receive(&rig, &message);
+        }
+    }
+    assert_int_equal(rig.view.decided, 3);
+    assert_int_equal(rig.view.durable, 0);
+    assert_false(rig.view.can_propose);
+    assert_int_equal(paxos_rig_propose(&rig), 0);
+    paxos_rig_persisted(&rig);
+    assert_true(rig.view.can_propose);
+    paxos_rig_fini(&rig);
+}
+
 static void votes_of_another_stream_or_ballot_do_not_count(void **state)
 {
     (void)state;
@@ -462,6 +488,7 @@ int main(void)
         cmocka_unit_test(accept_leaves_before_the_leaders_own_sync),
         cmocka_unit_test(leader_counts_its_own_vote_once_durable),
         cmocka_unit_test(others_votes_decide_without_the_leaders_disk),
+        cmocka_unit_test(a_leader_waits_for_its_own_disk_when_too_much_is_decided),
         cmocka_unit_test(votes_of_another_stream_or_ballot_do_not_count),
         cmocka_unit_test(full_window_refuses_and_opens_with_a_decision),
         cmocka_unit_test(window_of_bytes_always_takes_one_entry),

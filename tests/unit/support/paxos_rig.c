@@ -65,7 +65,7 @@ void paxos_rig_init(struct paxos_rig *rig, uint32_t seat, uint32_t member_count)
                                             .window_entries = 4,
                                             .window_bytes = 1000 * 1000,
                                             .ring_entries = 16,
-                                            .ring_bytes = 1000 * 1000,
+                                            .ring_bytes = 4 * 1000 * 1000,
                                             .message_entries = 8,
                                             .message_bytes = 1000 * 1000};
     struct paxos_config *config = &rig->recovered.config;
