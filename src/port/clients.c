@@ -87,7 +87,9 @@ static void sweep(struct clients *clients)
 struct client *clients_get(struct clients *clients, struct cs_view name)
 {
     struct client wanted = {.name_bytes = (uint32_t)name.bytes};
-    CHECK(name.bytes <= CLIENT_NAME_BYTES_MAX);
+    if (name.bytes > CLIENT_NAME_BYTES_MAX) {
+        return NULL;
+    }
     memcpy(wanted.name, name.data, name.bytes);
     struct client *client = RB_FIND(client_tree, &clients->tree, &wanted);
     if (client != NULL) {

@@ -22,7 +22,7 @@
 #include <bsd/sys/tree.h>
 
 enum {
-    CLIENT_NAME_BYTES_MAX = 255,     // of a routing id, by libzmq
+    CLIENT_NAME_BYTES_MAX = 255,     // of a routing id: what libzmq lets its users set
     CLIENT_SMALL_ANSWER_BYTES = 256, // up to here
     CLIENT_SMALL_ANSWERS = 16,
 };
@@ -60,7 +60,8 @@ struct clients {
 
 void clients_init(struct clients *clients);
 void clients_fini(struct clients *clients);
-/* The record of that routing id; a new one if there is none. */
+/* The record of that routing id; a new one if there is none. NULL: the id is longer than
+ * one may be; libzmq hands it on all the same if a stranger sends it. */
 struct client *clients_get(struct clients *clients, struct cs_view name);
 
 /* Whether it may have what it has, and ask more. */
