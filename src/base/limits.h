@@ -33,6 +33,9 @@ enum {
     LIMIT_CLIENT_UNREAD_BYTES =
         16 * 1024 * 1024, // of answers to one client; past it 429: it does not read
     LIMIT_UNREAD_BYTES = 256 * 1024 * 1024, // of answers to all clients of that port
+    // With refusals, which are answers too; past it they are dropped.
+    LIMIT_CLIENT_UNREAD_BYTES_MAX = 2 * LIMIT_CLIENT_UNREAD_BYTES,
+    LIMIT_UNREAD_BYTES_MAX = 2 * LIMIT_UNREAD_BYTES,
     LIMIT_CLIENT_MESSAGE_BYTES = 4 * 1024 * 1024, // of one message of requests
     LIMIT_CLIENT_ANSWER_BYTES = 4 * 1024 * 1024,  // of one answer to a batch
     LIMIT_CLIENT_FRAME_BYTES = 8 * 1024 * 1024,   // past it the connection is closed

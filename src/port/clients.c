@@ -123,14 +123,28 @@ bool clients_may_ask(const struct clients *clients, const struct client *client)
                    LIMIT_REQUEST_BYTES_WAITING);
 }
 
+static uint64_t
+count_unread(const struct client_load *load, struct unread *unread, uint64_t more_bytes)
+{
+    return load->answer_bytes + atomic_load(&unread->bytes) + more_bytes;
+}
+
 bool clients_may_answer(const struct clients *clients,
                         const struct client *client,
                         uint64_t bytes)
 {
-    uint64_t own = client->load.answer_bytes + atomic_load(&client->unread->bytes);
-    uint64_t all = clients->load.answer_bytes + atomic_load(&clients->unread->bytes);
-    return is_fair(own + bytes, LIMIT_CLIENT_UNREAD_BYTES, all + bytes,
-                   LIMIT_UNREAD_BYTES);
+    return is_fair(
+        count_unread(&client->load, client->unread, bytes), LIMIT_CLIENT_UNREAD_BYTES,
+        count_unread(&clients->load, clients->unread, bytes), LIMIT_UNREAD_BYTES);
+}
+
+bool clients_may_send(const struct clients *clients,
+                      const struct client *client,
+                      uint64_t bytes)
+{
+    return is_fair(
+        count_unread(&client->load, client->unread, bytes), LIMIT_CLIENT_UNREAD_BYTES_MAX,
+        count_unread(&clients->load, clients->unread, bytes), LIMIT_UNREAD_BYTES_MAX);
 }
 
 struct block { // what libzmq holds of an answer

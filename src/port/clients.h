@@ -70,6 +70,10 @@ bool clients_may_ask(const struct clients *clients, const struct client *client)
 bool clients_may_answer(const struct clients *clients,
                         const struct client *client,
                         uint64_t bytes);
+/* Whether `bytes` may be sent at all: a refusal is unread as a value is. */
+bool clients_may_send(const struct clients *clients,
+                      const struct client *client,
+                      uint64_t bytes);
 /*
  * A copy of `bytes` as an answer of this client, counted as unread until libzmq frees it. Of
  * small ones only each CLIENT_SMALL_ANSWERS-th is, for all of them: they leave in order.

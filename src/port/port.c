@@ -132,12 +132,16 @@ static void send_bytes(struct port *port, struct client *client, struct cs_view 
     }
 }
 
-/* ROUTER drops what it has no connection for, and what does not fit its queue. */
+/* ROUTER drops what it has no connection for, and what does not fit its queue, which
+ * counts messages; here goes what does not fit in bytes. */
 static void
 send_answer(struct port *port, const struct envelope *envelope, struct cs_view bytes)
 {
     struct client *client = envelope->client;
     int more = ZMQ_SNDMORE | ZMQ_DONTWAIT;
+    if (!clients_may_send(&port->clients, client, bytes.bytes) && !MUTANT_IS(331)) {
+        return;
+    }
     if (zmq_send(port->router, client->name, client->name_bytes, more) < 0) {
         return;
     }

@@ -6,9 +6,10 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
-#include "port/clients.h"
+#include "port/calls.h"
 
 #include <arpa/inet.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -24,6 +25,7 @@
 
 enum {
     PATIENCE_MS = 10 * 1000,
+    QUIET_MS = 300,
     CONNECTIONS_MAX = 4,
     GREETING_BYTES = 64,
     MECHANISM_AT = 12, // in the greeting
@@ -217,12 +219,64 @@ static void a_routing_id_longer_than_libzmq_lets_one_set_is_not_served(void **st
     assert_true(read_answer(named) > 0);
 }
 
+/* What has come and comes until it is quiet. */
+static size_t read_all(int connection)
+{
+    static uint8_t bytes[1024 * 1024];
+    size_t all = 0;
+    struct pollfd item = {.fd = connection, .events = POLLIN};
+    while (poll(&item, 1, QUIET_MS) > 0) {
+        ssize_t count = recv(connection, bytes, sizeof bytes, 0);
+        assert_true(count > 0);
+        all += (size_t)count;
+    }
+    return all;
+}
+
+/* A refusal is an answer too, and one of a large batch is larger than the batch. */
+static void refusals_that_nobody_reads_do_not_pile_up(void **state)
+{
+    enum {
+        GETS = 1024,
+        BATCHES = 600, // 90 MB of refusals
+        HEAD_BYTES = 3,
+        GET_BYTES = sizeof GET - 1,
+        KERNEL_BYTES = 12 * 1024 * 1024, // of both ends
+    };
+    static uint8_t batch[HEAD_BYTES + GETS * GET_BYTES] = "\xdc\x04\x00";
+    struct world *world = *state;
+    uint8_t *value = calloc(1, LIMIT_VALUE_BYTES);
+    assert_non_null(value);
+    world->value = view_of(value, LIMIT_VALUE_BYTES);
+    for (size_t i = 0; i < GETS; i++) {
+        memcpy(batch + HEAD_BYTES + i * GET_BYTES, GET, GET_BYTES);
+    }
+    int lazy = start_client(world, 1);
+    for (int i = 0; i < BATCHES; i++) {
+        send_frame(lazy, 0, view_of(batch, sizeof batch));
+        receive_messages(world, 1);
+    }
+    // More than the table of calls has, and more requests than may wait.
+    for (int i = 0; i < CALLS_MAX; i++) {
+        send_frame(lazy, 0, view_of(GET, GET_BYTES));
+        receive_messages(world, 1);
+    }
+    size_t bytes = read_all(lazy);
+    assert_true(bytes > LIMIT_CLIENT_UNREAD_BYTES);
+    assert_true(bytes < LIMIT_CLIENT_UNREAD_BYTES_MAX + KERNEL_BYTES);
+    send_frame(lazy, 0, view_of(GET, GET_BYTES)); // now it has read
+    receive_messages(world, 1);
+    assert_true(read_answer(lazy) > LIMIT_VALUE_BYTES);
+    free(value);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_routing_id_longer_than_libzmq_lets_one_set_is_not_served),
+        TEST(refusals_that_nobody_reads_do_not_pile_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
