@@ -474,7 +474,9 @@ open_router(struct port *port, void *zmq_context, char *out_error, size_t error_
     set_option(port->router, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS);
     set_option(port->router, ZMQ_BACKLOG, LISTEN_BACKLOG);
     set_option(port->router, ZMQ_SNDHWM, LIMIT_CLIENT_QUEUE_MESSAGES);
-    set_option(port->router, ZMQ_RCVHWM, LIMIT_CLIENT_INBOX_MESSAGES);
+    if (!MUTANT_IS(332)) {
+        set_option(port->router, ZMQ_RCVHWM, LIMIT_CLIENT_INBOX_MESSAGES);
+    }
     if (zmq_bind(port->router, endpoint) != 0) {
         bind_error_say("client", endpoint, zmq_errno(), out_error, error_bytes);
         return false;

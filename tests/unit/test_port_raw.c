@@ -9,6 +9,7 @@
 #include "port/calls.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -25,12 +26,13 @@
 
 enum {
     PATIENCE_MS = 10 * 1000,
-    QUIET_MS = 300,
+    QUIET_MS = 500,
     CONNECTIONS_MAX = 4,
     GREETING_BYTES = 64,
     MECHANISM_AT = 12, // in the greeting
     SHORT_BYTES_MAX = 255,
     ENDPOINT_BYTES = 64,
+    KERNEL_BYTES = 32 * 1024 * 1024, // that a connection's two ends may keep
 };
 
 enum { FLAG_MORE = 1, FLAG_LONG = 2, FLAG_COMMAND = 4 }; // of a frame
@@ -241,7 +243,6 @@ static void refusals_that_nobody_reads_do_not_pile_up(void **state)
         BATCHES = 600, // 90 MB of refusals
         HEAD_BYTES = 3,
         GET_BYTES = sizeof GET - 1,
-        KERNEL_BYTES = 12 * 1024 * 1024, // of both ends
     };
     static uint8_t batch[HEAD_BYTES + GETS * GET_BYTES] = "\xdc\x04\x00";
     struct world *world = *state;
@@ -270,6 +271,48 @@ static void refusals_that_nobody_reads_do_not_pile_up(void **state)
     free(value);
 }
 
+static void a_frame_that_claims_more_than_may_be_ends_its_connection(void **state)
+{
+    struct world *world = *state;
+    uint8_t byte;
+    int fits = start_client(world, 1);
+    int large = start_client(world, 2);
+    send_head(fits, 0, LIMIT_CLIENT_MESSAGE_BYTES + 1); // is told that it is too large
+    send_head(large, 0, LIMIT_CLIENT_MESSAGE_BYTES + 4 * 1024 + 1);
+    while (recv(large, &byte, sizeof byte, 0) == 1) { // READY
+    }
+    assert_int_not_equal(errno, EAGAIN);
+    uint8_t *message = calloc(1, LIMIT_CLIENT_MESSAGE_BYTES + 1);
+    assert_non_null(message);
+    send_all(fits, message, LIMIT_CLIENT_MESSAGE_BYTES + 1);
+    free(message);
+    receive_messages(world, 1);
+    assert_true(read_answer(fits) > 0);
+}
+
+/* Of messages that the engine has not come to. */
+static void what_has_not_been_taken_in_is_bounded(void **state)
+{
+    enum { MESSAGE_BYTES = 128 * 1024 };
+    struct world *world = *state;
+    static const uint8_t message[MESSAGE_BYTES];
+    int fast = start_client(world, 1);
+    uint64_t bytes_max = (uint64_t)LIMIT_CLIENT_INBOX_MESSAGES * MESSAGE_BYTES;
+    uint64_t bytes = 0; // that the port took
+    struct pollfd item = {.fd = fast, .events = POLLOUT};
+    while (bytes <= 2 * bytes_max + KERNEL_BYTES && poll(&item, 1, QUIET_MS) > 0) {
+        if (bytes % MESSAGE_BYTES == 0) {
+            send_head(fast, 0, MESSAGE_BYTES);
+        }
+        ssize_t count =
+            send(fast, message, MESSAGE_BYTES - bytes % MESSAGE_BYTES, MSG_DONTWAIT);
+        assert_true(count > 0);
+        bytes += (uint64_t)count;
+    }
+    assert_true(bytes >= bytes_max);
+    assert_true(bytes <= bytes_max + KERNEL_BYTES);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -277,6 +320,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_routing_id_longer_than_libzmq_lets_one_set_is_not_served),
         TEST(refusals_that_nobody_reads_do_not_pile_up),
+        TEST(a_frame_that_claims_more_than_may_be_ends_its_connection),
+        TEST(what_has_not_been_taken_in_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
