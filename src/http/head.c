@@ -68,7 +68,7 @@ bool head_read(const struct mg_request_info *info,
                                 MG_MAX_HEADERS - 1);
     }
     // civetweb would take the body from the wrong place.
-    if (base != NULL && info->request_method != base) {
+    if (info->request_method != base) {
         return refuse_and_close(refusal, CS_MALFORMED,
                                 "the request does not begin with its method");
     }

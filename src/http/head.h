@@ -39,7 +39,10 @@ struct head {
     uint64_t content_bytes; // 0 if chunked
 };
 
-/* `base` is where civetweb's buffer begins; NULL if not known. False: 400 or 431. */
+/*
+ * `base` is where civetweb's buffer begins; NULL: not here, as far as known. False: 400 or
+ * 431.
+ */
 bool head_read(const struct mg_request_info *info,
                const char *base,
                struct head *out_head,

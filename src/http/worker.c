@@ -1,10 +1,12 @@
 #include "http/worker.h"
 
 #include "base/check.h"
+#include "base/mutant.h"
 #include "http/body.h"
 #include "http/serve.h"
 #include "http/text.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@ static void exchange_begin(struct exchange *exchange,
                            struct mg_connection *conn);
 static bool take_request(struct exchange *exchange);
 static void note_base(struct worker *worker, const char *method);
+static bool follows_white_space(const char *method);
 static bool take_body(struct exchange *exchange);
 static void settle_unread_body(struct exchange *exchange);
 static void put_refusal(struct exchange *exchange);
@@ -124,14 +127,30 @@ static bool take_request(struct exchange *exchange)
            take_body(exchange);
 }
 
-// A worker has one buffer for all its requests, and each begins where the buffer does. It
-// comes from malloc, so even of the first request we know how its address ends.
+/*
+ * A worker has one buffer for all its requests, and each begins where the buffer does.
+ * civetweb does not say where that is, and takes the body from behind the first empty line
+ * of the buffer even if only white space stands before it. So the first method that follows
+ * no white space tells. It comes from malloc: no other address is worth a look.
+ */
 static void note_base(struct worker *worker, const char *method)
 {
-    const char *aligned = method - (uintptr_t)method % _Alignof(max_align_t);
-    if (worker->head_base == NULL || aligned < worker->head_base) {
-        worker->head_base = aligned;
+    bool is_aligned = (uintptr_t)method % _Alignof(max_align_t) == 0;
+    if (worker->head_base == NULL && is_aligned &&
+        (!follows_white_space(method) || MUTANT_IS(340))) {
+        worker->head_base = method;
     }
+}
+
+/*
+ * The byte before the method is white space that the client sent, as civetweb skips nothing
+ * else; or, where the method begins the buffer, the upper end of the size that malloc keeps
+ * there: 0. That one is not ours to read in C's eyes, nor in those of ASan and TSan.
+ */
+__attribute__((noinline, no_sanitize("address"), no_sanitize("thread"))) static bool
+follows_white_space(const char *method)
+{
+    return isspace((unsigned char)method[-1]) != 0;
 }
 
 static bool take_body(struct exchange *exchange)

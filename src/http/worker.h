@@ -36,7 +36,7 @@ struct worker {
     struct worker_shared *shared;
     struct handoff_client *client; // NULL: there was no socket left; asked for again
     struct interrupt interrupt;    // of waiting for a body
-    const char *head_base;         // where civetweb's buffer begins, as far as seen
+    const char *head_base;         // where civetweb's buffer begins; NULL: not known yet
     struct cs_buffer body;         // of the request, then of a reply that is not a value
     struct cs_buffer command;
     struct cs_buffer out;

@@ -171,41 +171,60 @@ static bool is_path(const char *uri)
     return uri[0] == '/';
 }
 
+/*
+ * One buffer, as civetweb's: of a fixed size, and what came behind the head lies there. Where
+ * the body begins it finds out first, from the begin of the buffer; what the head is later,
+ * from the first byte that is no white space. NULL: the head is bad.
+ */
+static char *take_head(struct mg_connection *conn, struct cs_view bytes)
+{
+    size_t held = bytes.bytes < HEAD_BYTES_MAX ? bytes.bytes : HEAD_BYTES_MAX;
+    conn->head = calloc(1, HEAD_BYTES_MAX + 1);
+    CHECK(conn->head != NULL);
+    memset(conn->head, 'B', HEAD_BYTES_MAX); // as before a longer request
+    memcpy(conn->head, bytes.data, held);
+    long body_at = head_bytes(conn->head, held);
+    size_t skipped = 0;
+    while (skipped < HEAD_BYTES_MAX && isspace((unsigned char)conn->head[skipped]) != 0) {
+        skipped++;
+    }
+    long parsed = head_bytes(conn->head + skipped, HEAD_BYTES_MAX - skipped);
+    if (body_at <= 0 || parsed <= 0) {
+        return NULL;
+    }
+    size_t end = skipped + (size_t)parsed;
+    conn->head[end - 1] = '\0';
+    conn->body = view_of(bytes.data + body_at, bytes.bytes - (size_t)body_at);
+    conn->behind_head =
+        view_of(bytes.data + end, end < bytes.bytes ? bytes.bytes - end : 0);
+    return conn->head + skipped;
+}
+
+/* Does the head end with LF LF where head.c cannot tell it from CR LF CR LF? */
+static bool ends_in_doubt(const struct mg_connection *conn)
+{
+    const uint8_t *end = conn->behind_head.data;
+    return end[-2] == '\n' && conn->behind_head.bytes >= 2 && end[0] == '\r' &&
+           end[1] == '\0';
+}
+
 enum fake_head
 fake_open(struct mg_connection *conn, struct cs_view bytes, int *out_http_status)
 {
     *conn = (struct mg_connection){0};
     *out_http_status = 400;
-    size_t skipped = 0;
-    while (skipped < bytes.bytes && isspace(bytes.data[skipped]) != 0) {
-        skipped++;
+    if (bytes.bytes < HEAD_BYTES_MAX &&
+        head_bytes((const char *)bytes.data, bytes.bytes) == 0) {
+        return FAKE_HEAD_INCOMPLETE;
     }
-    const char *text = (const char *)bytes.data + skipped;
-    long head = skipped == bytes.bytes ? 0 : head_bytes(text, bytes.bytes - skipped);
-    if (head == 0 || skipped + (size_t)(head > 0 ? head : 0) > HEAD_BYTES_MAX) {
-        return head == 0 && bytes.bytes < HEAD_BYTES_MAX ? FAKE_HEAD_INCOMPLETE
-                                                         : FAKE_HEAD_BAD;
-    }
-    if (head < 0) {
+    char *method = take_head(conn, bytes);
+    if (method == NULL) {
         return FAKE_HEAD_BAD;
     }
-    const char *end = text + head;
-    size_t left = bytes.bytes - skipped - (size_t)head;
-    if (end[-2] == '\n' && left >= 2 && end[0] == '\r' && end[1] == '\0') {
-        return FAKE_HEAD_INCOMPLETE; // head.c cannot tell it from CR LF CR LF
+    if (ends_in_doubt(conn)) {
+        return FAKE_HEAD_INCOMPLETE;
     }
-    // One buffer, as civetweb's: of a fixed size, and what came behind the head lies there.
-    conn->head = calloc(1, HEAD_BYTES_MAX + 1);
-    CHECK(conn->head != NULL);
-    memcpy(conn->head, bytes.data, skipped + (size_t)head);
-    conn->head[skipped + (size_t)head - 1] = '\0';
-    conn->body = view_of(bytes.data + skipped + (size_t)head,
-                         bytes.bytes - skipped - (size_t)head);
-    size_t room = HEAD_BYTES_MAX - skipped - (size_t)head;
-    size_t behind = room < conn->body.bytes ? room : conn->body.bytes;
-    memset(conn->head + skipped + (size_t)head, 'B', room); // as before a longer request
-    memcpy(conn->head + skipped + (size_t)head, conn->body.data, behind);
-    if (!split_head(&conn->info, conn->head + skipped)) {
+    if (!split_head(&conn->info, method)) {
         return FAKE_HEAD_BAD;
     }
     int status = take_framing(conn);

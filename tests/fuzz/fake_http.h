@@ -18,11 +18,13 @@
 
 struct mg_connection { // ours: the real one is unknown outside of civetweb
     struct mg_request_info info;
-    char *head;             // split in place; ends with NUL
-    struct cs_view body;    // all that the client sends after the head
-    size_t body_read_bytes; // of it
-    uint64_t content_left;  // of a sized body
-    uint64_t chunk_left;    // of the chunk being read
+    char *head; // split in place; ends with NUL
+    struct cs_view
+        body; // all that the client sends after what civetweb holds for the head
+    struct cs_view behind_head; // after the head as it was split
+    size_t body_read_bytes;     // of it
+    uint64_t content_left;      // of a sized body
+    uint64_t chunk_left;        // of the chunk being read
     bool is_chunked;
     bool has_ended;  // the last chunk was read
     bool is_closing; // mg_disable_connection_keep_alive()

@@ -219,8 +219,8 @@ static void check_call(const struct mg_connection *conn)
     }
     bool is_sized = engine.kind == REQUEST_WRITE && engine.is_put && !conn->is_chunked;
     if (is_sized && engine.value.bytes > 0) {
-        CHECK(engine.value.bytes <= conn->body.bytes);
-        CHECK(memcmp(engine.value.data, conn->body.data, engine.value.bytes) == 0);
+        CHECK(engine.value.bytes <= conn->behind_head.bytes);
+        CHECK(memcmp(engine.value.data, conn->behind_head.data, engine.value.bytes) == 0);
     }
 }
 

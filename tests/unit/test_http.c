@@ -62,6 +62,33 @@ static void more_threads_than_sockets_are_refused(void **state)
     assert_int_equal(zmq_ctx_term(context), 0);
 }
 
+// Each is the first request of a worker, or one that follows such: how its buffer's address
+// ends must not make it believe that a method which stands further on begins it.
+static void white_space_before_the_first_request_is_refused(void **state)
+{
+    (void)state;
+    static const char request[] =
+        "PUT /k HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc";
+    static const char blank[] = "\r\n\r\n\r\n\r\n\r\n\r\n\r\n\r\n";
+    struct rig rig;
+    struct response response = {0};
+    rig_start(&rig);
+    for (int i = 0; i < 4; i++) {
+        int connection = rig_connect(&rig);
+        char text[256];
+        (void)snprintf(text, sizeof(text), "%s%s%s", i == 1 ? "                " : blank,
+                       i == 2 ? blank : "", request);
+        rig_send_text(connection, text);
+        rig_receive(connection, &response, true);
+        assert_int_equal(response.status, 400);
+        assert_string_equal(response_field(&response, "Connection"), "close");
+        (void)close(connection);
+    }
+    assert_int_equal(rig_seen_count(&rig), 0);
+    response_fini(&response);
+    rig_stop(&rig);
+}
+
 static void stopping_answers_a_request_that_waits(void **state)
 {
     (void)state;
@@ -147,6 +174,7 @@ int main(void)
         cmocka_unit_test(it_starts_on_a_free_port_and_stops),
         cmocka_unit_test(a_busy_port_is_said_in_a_sentence),
         cmocka_unit_test(more_threads_than_sockets_are_refused),
+        cmocka_unit_test(white_space_before_the_first_request_is_refused),
         cmocka_unit_test(stopping_answers_a_request_that_waits),
         cmocka_unit_test(stopping_does_not_wait_for_idle_clients),
         cmocka_unit_test(many_clients_share_few_workers),

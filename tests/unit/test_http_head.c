@@ -182,7 +182,9 @@ static void a_head_that_does_not_begin_the_buffer_is_refused(void **state)
 {
     (void)state;
     split("A: b\r\n", "1.1");
-    assert_true(head_read(&info, NULL, &head, &refusal));
+    assert_true(head_read(&info, buffer, &head, &refusal));
+    assert_false(head_read(&info, NULL, &head, &refusal));
+    memset(&refusal, 0, sizeof(refusal));
     info.request_method = buffer + 4;
     assert_false(head_read(&info, buffer, &head, &refusal));
     assert_true(refusal.must_close);
