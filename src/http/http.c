@@ -28,6 +28,8 @@ start_civetweb(struct http *http, const struct settings *settings, const char *a
 static void await_replies(const struct http *http);
 static void *begin_thread(const struct mg_context *context, int thread_type);
 static void end_thread(const struct mg_context *context, int thread_type, void *pointer);
+static int open_connection(const struct mg_connection *conn, void **out_data);
+static void close_connection(const struct mg_connection *conn);
 static int begin_request(struct mg_connection *conn);
 static int report_error(struct mg_connection *conn, int http_status, const char *message);
 static int log_message(const struct mg_connection *conn, const char *message);
@@ -54,6 +56,7 @@ struct http *http_start(void *zmq_context,
     http->shared.zmq_context = zmq_context;
     http->shared.settings = settings;
     http->shared.version = version;
+    http->shared.reserve.threads = settings->http_threads;
     atomic_store(&http->shared.body_deadline_ms, BODY_DEADLINE_MS);
     interrupt_prepare();
     (void)mg_init_library(0);
@@ -128,6 +131,8 @@ start_civetweb(struct http *http, const struct settings *settings, const char *a
         .begin_request = begin_request,
         .http_error = report_error,
         .log_message = log_message,
+        .init_connection = open_connection,
+        .connection_closed = close_connection,
         .init_thread = begin_thread,
         .exit_thread = end_thread,
     };
@@ -156,6 +161,20 @@ static void end_thread(const struct mg_context *context, int thread_type, void *
     (void)context;
     struct worker *worker = thread_type == WORKER_THREAD ? pointer : NULL;
     worker_destroy(&worker);
+}
+
+static int open_connection(const struct mg_connection *conn, void **out_data)
+{
+    struct http *http = mg_get_user_data(mg_get_context(conn));
+    *out_data = NULL;
+    reserve_open_connection(&http->shared.reserve);
+    return 0; // civetweb does not look at it
+}
+
+static void close_connection(const struct mg_connection *conn)
+{
+    struct http *http = mg_get_user_data(mg_get_context(conn));
+    reserve_close_connection(&http->shared.reserve);
 }
 
 static int begin_request(struct mg_connection *conn)

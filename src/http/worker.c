@@ -24,6 +24,7 @@ static void exchange_begin(struct exchange *exchange,
 static bool take_request(struct exchange *exchange);
 static void note_base(struct worker *worker, const char *method);
 static bool follows_white_space(const char *method);
+static bool enter_share(struct exchange *exchange);
 static bool take_body(struct exchange *exchange);
 static void settle_unread_body(struct exchange *exchange);
 static void put_refusal(struct exchange *exchange);
@@ -66,9 +67,13 @@ int worker_serve(struct worker *worker, struct mg_connection *conn)
     }
     exchange.answer.is_keep_alive = exchange.head.is_keep_alive &&
                                     !exchange.refusal.must_close &&
+                                    !reserve_is_short(&worker->shared->reserve) &&
                                     !atomic_load(&worker->shared->is_stopping);
     send_answer(&exchange);
     give_back(worker);
+    if (exchange.has_entered) {
+        reserve_leave(&worker->shared->reserve);
+    }
     (void)atomic_fetch_sub(&worker->shared->serving_count, 1);
     return exchange.answer.http_status;
 }
@@ -124,7 +129,7 @@ static bool take_request(struct exchange *exchange)
     return is_good && route_find(method, exchange->path, &exchange->route, refusal) &&
            options_read(&exchange->route, &exchange->head, text_view(info->query_string),
                         &exchange->options, refusal) &&
-           take_body(exchange);
+           enter_share(exchange) && take_body(exchange);
 }
 
 /*
@@ -151,6 +156,22 @@ __attribute__((noinline, no_sanitize("address"), no_sanitize("thread"))) static 
 follows_white_space(const char *method)
 {
     return isspace((unsigned char)method[-1]) != 0;
+}
+
+// Before the body: it may come slowly. Refused, the worker is soon free again.
+static bool enter_share(struct exchange *exchange)
+{
+    struct reserve *reserve = &exchange->worker->shared->reserve;
+    if (exchange->route.kind != ROUTE_KEY) {
+        return true;
+    }
+    exchange->has_entered = reserve_enter(reserve);
+    return exchange->has_entered ||
+           refuse_and_close(&exchange->refusal, CS_OVERLOADED,
+                            "%u requests for keys wait here already, and the other "
+                            "threads are kept for /-/: try again, or raise "
+                            "server/http/threads",
+                            reserve_share(reserve));
 }
 
 static bool take_body(struct exchange *exchange)

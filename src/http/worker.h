@@ -15,6 +15,7 @@
 #include "http/interrupt.h"
 #include "http/options.h"
 #include "http/refusal.h"
+#include "http/reserve.h"
 #include "http/route.h"
 
 #include <civetweb.h>
@@ -30,6 +31,7 @@ struct worker_shared { // by all workers; constant while they run but for the at
         is_stopping; // calls to the engine end, connections close with their reply
     atomic_uint serving_count;
     _Atomic uint64_t body_deadline_ms;
+    struct reserve reserve;
 };
 
 struct worker {
@@ -54,6 +56,7 @@ struct exchange {
     struct refusal refusal;
     struct answer answer;
     bool has_unread_body;
+    bool has_entered; // the share of workers that serve keys
 };
 
 struct worker *worker_new(struct worker_shared *shared);

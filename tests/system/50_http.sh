@@ -85,3 +85,19 @@ for i in 0 1 2; do
     below "MiB of node $i after 144 values of 1 MiB for one key" 90 \
         "$(awk '/^VmRSS/{print int($2 / 1024)}' "/proc/${pids[i]}/status")"
 done
+
+# Clients that wait take all threads but the reserve; the node still tells how it is.
+kill_nine 2
+printf 'cluster\n    node\n        n1\n            http = "127.0.0.1:%s"\nserver\n    http\n        threads = 4\n' \
+    "${ports[2]}" >"$work/few.cfg"
+(cd "$work" && exec "$consens" server --config few.cfg --data few) >>"$work/node-2.log" 2>&1 &
+pids[2]=$!
+until_true 20 is_ready 2
+for _ in 1 2 3 4; do
+    curl -s -m 20 "$(url 2)/k?consistency=local&min-revision=99999&timeout=60s" >/dev/null &
+    helpers+=($!)
+done
+no_thread_for_keys() { [ "$(code "$(url 2)/k")" = 429 ]; }
+until_true 5 no_thread_for_keys
+is "a key while others wait on all threads for keys" 429 "$(code "$(url 2)/k")"
+is "live meanwhile" 200 "$(code "$(url 2)/-/live")"

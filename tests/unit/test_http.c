@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-enum { STOP_MS_MAX = 4000, CLIENTS = 12, REQUESTS = 50 };
+enum { STOP_MS_MAX = 4000, CLIENTS = 12, REQUESTS = 50, FEW_THREADS = 4 };
 
 static char error[256];
 
@@ -138,11 +138,13 @@ static void *put_and_leave(void *rig_pointer)
     struct rig *rig = rig_pointer;
     struct response response = {0};
     uintptr_t wrong = 0;
-    for (int i = 0; i < REQUESTS; i++) {
+    for (int done = 0; done < REQUESTS;) {
         rig_ask(rig,
                 "PUT /k HTTP/1.1\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc",
                 &response);
-        wrong += response.status == 201 ? 0 : 1;
+        bool is_to_be_repeated = response.status == 429;
+        done += is_to_be_repeated ? 0 : 1;
+        wrong += response.status == 201 || is_to_be_repeated ? 0 : 1;
     }
     response_fini(&response);
     return (void *)wrong; // NOLINT(performance-no-int-to-ptr)
@@ -152,7 +154,7 @@ static void many_clients_share_few_workers(void **state)
 {
     (void)state;
     struct rig rig;
-    rig_start(&rig);
+    rig_start_with(&rig, FEW_THREADS);
     struct reply reply = {.status = CS_CREATED, .revision = 1, .item_revision = 1};
     rig_set_reply(&rig, &reply);
     pthread_t clients[CLIENTS] = {0};
@@ -168,6 +170,73 @@ static void many_clients_share_few_workers(void **state)
     rig_stop(&rig);
 }
 
+static void ask_on(int connection, struct response *response, const char *text)
+{
+    rig_send_text(connection, text);
+    rig_receive(connection, response, true);
+}
+
+static void keys_that_wait_leave_a_worker_for_the_rest(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct response response = {0};
+    int waiting[FEW_THREADS - 1];
+    rig_start_with(&rig, FEW_THREADS);
+    rig_set_silent(&rig, true);
+    for (uint32_t i = 0; i < FEW_THREADS - 1; i++) {
+        waiting[i] = rig_connect(&rig);
+        rig_send_text(waiting[i],
+                      "GET /k?consistency=local&min-revision=99999&timeout=60s "
+                      "HTTP/1.1\r\nHost: x\r\n\r\n");
+        while (rig_seen_count(&rig) <= i) {
+            (void)poll(NULL, 0, 1);
+        }
+    }
+    rig_ask(&rig,
+            "PUT /k HTTP/1.1\r\nAccept: application/json\r\nContent-Length: 3\r\n\r\nabc",
+            &response);
+    assert_int_equal(response.status, 429);
+    assert_string_equal(response_field(&response, "Retry-After"), "1");
+    assert_string_equal(response_field(&response, "Connection"), "close");
+    assert_non_null(strstr(response_text(&response), "server/http/threads"));
+    assert_int_equal(rig_seen_count(&rig), FEW_THREADS - 1);
+    struct reply ready = {.status = CS_OK};
+    rig_set_reply(&rig, &ready);
+    rig_ask(&rig, "GET /-/live HTTP/1.1\r\nHost: x\r\n\r\n", &response);
+    assert_int_equal(response.status, 200);
+    for (int i = 0; i < FEW_THREADS - 1; i++) {
+        (void)close(waiting[i]);
+    }
+    response_fini(&response);
+    rig_stop(&rig);
+}
+
+static void the_last_workers_do_not_wait_for_idle_clients(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct response response = {0};
+    int kept[FEW_THREADS - 1];
+    rig_start_with(&rig, FEW_THREADS);
+    static const char request[] = "GET /-/version HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (int i = 0; i < FEW_THREADS - 1; i++) {
+        kept[i] = rig_connect(&rig);
+        ask_on(kept[i], &response, request);
+        assert_string_equal(response_field(&response, "Connection"), "keep-alive");
+    }
+    int last = rig_connect(&rig);
+    ask_on(last, &response, request);
+    assert_string_equal(response_field(&response, "Connection"), "close");
+    assert_true(rig_is_closed(last, RIG_PATIENCE_MS));
+    (void)close(last);
+    for (int i = 0; i < FEW_THREADS - 1; i++) {
+        (void)close(kept[i]);
+    }
+    response_fini(&response);
+    rig_stop(&rig);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +247,8 @@ int main(void)
         cmocka_unit_test(stopping_answers_a_request_that_waits),
         cmocka_unit_test(stopping_does_not_wait_for_idle_clients),
         cmocka_unit_test(many_clients_share_few_workers),
+        cmocka_unit_test(keys_that_wait_leave_a_worker_for_the_rest),
+        cmocka_unit_test(the_last_workers_do_not_wait_for_idle_clients),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-enum { ENGINE_POLL_MS = 20, WORKERS = 4 };
+enum { ENGINE_POLL_MS = 20 };
 
 static void *run_engine(void *rig_pointer);
 static void take_one(struct rig *rig, uint64_t client, struct cs_view bytes);
@@ -27,13 +27,18 @@ static void receive_head(int connection, struct response *response);
 
 void rig_start(struct rig *rig)
 {
+    rig_start_with(rig, RIG_THREADS);
+}
+
+void rig_start_with(struct rig *rig, uint32_t threads)
+{
     memset(rig, 0, sizeof(*rig));
     rig->zmq_context = zmq_ctx_new();
     assert_non_null(rig->zmq_context);
     assert_int_equal(pthread_mutex_init(&rig->lock, NULL), 0);
     rig->settings.node_count = 3;
     rig->settings.node_index = 1;
-    rig->settings.http_threads = WORKERS;
+    rig->settings.http_threads = threads;
     rig->settings.limit_value_bytes = RIG_LIMIT_VALUE_BYTES;
     for (int i = 0; i < 3; i++) {
         struct settings_node *node = &rig->settings.nodes[i];

@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 
 enum {
+    RIG_THREADS = 16, // of the HTTP server: a test may keep some connections open
     RIG_HEAD_BYTES = 8192,
     RIG_FIELD_BYTES = 512,
     RIG_PATIENCE_MS = 8000,
@@ -54,6 +55,7 @@ struct response {
 };
 
 void rig_start(struct rig *rig);
+void rig_start_with(struct rig *rig, uint32_t threads);
 void rig_stop(struct rig *rig);
 
 void rig_set_reply(struct rig *rig, const struct reply *reply);
