@@ -31,7 +31,7 @@ enum cs_applied { CS_APPLIED_NO, CS_APPLIED_YES, CS_APPLIED_UNKNOWN };
     X(CS_TOO_LARGE, "too_large", 413, NO, false, "the value is too large")          \
     X(CS_KEY_TOO_LONG, "key_too_long", 414, NO, false, "the key is too long")       \
     X(CS_HEAD_TOO_LARGE, "head_too_large", 431, NO, false,                          \
-      "too many header fields")                                                     \
+      "the request head is too large")                                              \
     X(CS_OVERLOADED, "overloaded", 429, NO, true, "too many requests are waiting")  \
     X(CS_NO_QUORUM, "no_quorum", 503, NO, true,                                     \
       "a majority of nodes cannot be reached")                                      \

@@ -40,7 +40,9 @@ static const struct field_rule field_rules[HEAD_FIELDS] = {
 };
 
 static bool is_whole(const struct mg_request_info *info);
+static const char *last_value_end(const struct mg_request_info *info);
 static bool has_plain_request_line(const struct mg_request_info *info);
+static bool is_small(const struct mg_request_info *info, struct refusal *refusal);
 static bool has_space_before_colon(const struct mg_header *field);
 static bool take_field(const struct mg_header *field,
                        struct head *head,
@@ -92,6 +94,9 @@ bool head_read(const struct mg_request_info *info,
         }
     }
     note_connection(out_head);
+    if (!is_small(info, refusal)) {
+        return false;
+    }
     // A head without fields may be one whose first line civetweb could not read: white space
     // hides the rest from is_whole(). HTTP/1.1 demands a Host anyway.
     out_head->is_keep_alive =
@@ -112,7 +117,7 @@ static bool is_whole(const struct mg_request_info *info)
         }
         end = info->http_headers[i].value + strlen(info->http_headers[i].value);
     }
-    if (end - info->request_method > HEAD_BYTES_MAX - 4) {
+    if (end - info->request_method > HEAD_BUFFER_BYTES - 4) {
         return false; // no room for the last line's end and an empty line
     }
     if (info->num_headers == 0) {
@@ -120,6 +125,32 @@ static bool is_whole(const struct mg_request_info *info)
         return end[1] == '\0' && end[2] == '\0' && end[3] == '\0';
     }
     return end[1] == '\0' && end[2] == '\r' && end[3] == '\0';
+}
+
+static bool is_small(const struct mg_request_info *info, struct refusal *refusal)
+{
+    size_t bytes =
+        (size_t)(last_value_end(info) - info->request_method) + strlen("\r\n\r\n");
+    if (bytes <= HEAD_BYTES_MAX || MUTANT_IS(343)) {
+        return true;
+    }
+    size_t target_bytes =
+        (size_t)(info->http_version - info->request_uri) - strlen(" HTTP/");
+    bool is_target = target_bytes > bytes / 2;
+    refusal->limit = HEAD_BYTES_MAX;
+    refusal->actual = bytes;
+    return refuse_and_close(refusal, is_target ? CS_KEY_TOO_LONG : CS_HEAD_TOO_LARGE,
+                            "the request head has %zu bytes, more than the limit of %d%s",
+                            bytes, HEAD_BYTES_MAX,
+                            is_target ? ": its path is too long" : "");
+}
+
+static const char *last_value_end(const struct mg_request_info *info)
+{
+    const char *last = info->num_headers == 0
+                           ? info->http_version
+                           : info->http_headers[info->num_headers - 1].value;
+    return last + strlen(last);
 }
 
 // One space between method, target and version: it skips any white space, also line ends.

@@ -13,7 +13,12 @@
 
 #include <civetweb.h>
 
-enum { HEAD_BYTES_MAX = 16384 }; // civetweb's max_request_size
+enum {
+    HEAD_BYTES_MAX = 16384,
+    // What civetweb holds of a request: a head that does not fit into it is malformed to
+    // civetweb, so it is larger than what we allow, to tell the client what is wrong.
+    HEAD_BUFFER_BYTES = 65536,
+};
 
 enum head_field {
     HEAD_ACCEPT,
@@ -40,8 +45,8 @@ struct head {
 };
 
 /*
- * `base` is where civetweb's buffer begins; NULL: not here, as far as known. False: 400 or
- * 431.
+ * `base` is where civetweb's buffer begins; NULL: not here, as far as known. False: 400,
+ * 414 or 431.
  */
 bool head_read(const struct mg_request_info *info,
                const char *base,

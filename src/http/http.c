@@ -103,15 +103,15 @@ static struct mg_context *
 start_civetweb(struct http *http, const struct settings *settings, const char *address)
 {
     char threads[OPTION_TEXT_BYTES];
-    char head_bytes[OPTION_TEXT_BYTES];
+    char buffer_bytes[OPTION_TEXT_BYTES];
     (void)snprintf(threads, sizeof(threads), "%u", settings->http_threads);
-    (void)snprintf(head_bytes, sizeof(head_bytes), "%d", HEAD_BYTES_MAX);
+    (void)snprintf(buffer_bytes, sizeof(buffer_bytes), "%d", HEAD_BUFFER_BYTES);
     // Names and values in turn.
     // clang-format off
     const char *options[] = {
         "listening_ports", address,
         "num_threads", threads,
-        "max_request_size", head_bytes,
+        "max_request_size", buffer_bytes,
         "enable_keep_alive", "yes",
         // An idle connection holds its worker; so does a head or body that does not come.
         "keep_alive_timeout_ms", "15000",

@@ -97,7 +97,7 @@ void worker_serve_error(struct worker *worker,
             &exchange.refusal, CS_MALFORMED,
             "the request head is malformed, incomplete or larger than %d bytes (in a "
             "path, write bytes outside ASCII as %%XX)",
-            HEAD_BYTES_MAX);
+            HEAD_BUFFER_BYTES);
     }
     put_refusal(&exchange);
     send_answer(&exchange);

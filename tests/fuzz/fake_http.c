@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { HEAD_BYTES_MAX = 16384, CHUNK_LINE_BYTES_MAX = 64 };
+enum { BUFFER_BYTES = 65536, CHUNK_LINE_BYTES_MAX = 64 };
 
 /* ---- civetweb's head --------------------------------------------------------------- */
 
@@ -178,17 +178,17 @@ static bool is_path(const char *uri)
  */
 static char *take_head(struct mg_connection *conn, struct cs_view bytes)
 {
-    size_t held = bytes.bytes < HEAD_BYTES_MAX ? bytes.bytes : HEAD_BYTES_MAX;
-    conn->head = calloc(1, HEAD_BYTES_MAX + 1);
+    size_t held = bytes.bytes < BUFFER_BYTES ? bytes.bytes : BUFFER_BYTES;
+    conn->head = calloc(1, BUFFER_BYTES + 1);
     CHECK(conn->head != NULL);
-    memset(conn->head, 'B', HEAD_BYTES_MAX); // as before a longer request
+    memset(conn->head, 'B', BUFFER_BYTES); // as before a longer request
     memcpy(conn->head, bytes.data, held);
     long body_at = head_bytes(conn->head, held);
     size_t skipped = 0;
-    while (skipped < HEAD_BYTES_MAX && isspace((unsigned char)conn->head[skipped]) != 0) {
+    while (skipped < BUFFER_BYTES && isspace((unsigned char)conn->head[skipped]) != 0) {
         skipped++;
     }
-    long parsed = head_bytes(conn->head + skipped, HEAD_BYTES_MAX - skipped);
+    long parsed = head_bytes(conn->head + skipped, BUFFER_BYTES - skipped);
     if (body_at <= 0 || parsed <= 0) {
         return NULL;
     }
@@ -213,7 +213,7 @@ fake_open(struct mg_connection *conn, struct cs_view bytes, int *out_http_status
 {
     *conn = (struct mg_connection){0};
     *out_http_status = 400;
-    if (bytes.bytes < HEAD_BYTES_MAX &&
+    if (bytes.bytes < BUFFER_BYTES &&
         head_bytes((const char *)bytes.data, bytes.bytes) == 0) {
         return FAKE_HEAD_INCOMPLETE;
     }

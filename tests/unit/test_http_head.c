@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-static char buffer[HEAD_BYTES_MAX];
+static char buffer[HEAD_BUFFER_BYTES];
 static struct mg_request_info info;
 static struct head head;
 static struct refusal refusal;
@@ -190,21 +190,42 @@ static void a_head_that_does_not_begin_the_buffer_is_refused(void **state)
     assert_true(refusal.must_close);
 }
 
+// A head of so many bytes, in one field.
+static bool read_head_of(size_t bytes)
+{
+    static char fields[HEAD_BUFFER_BYTES];
+    size_t fixed = strlen("GET /k HTTP/1.1\r\nA: \r\n\r\n");
+    (void)snprintf(fields, sizeof(fields), "A: ");
+    memset(fields + strlen("A: "), 'v', bytes - fixed);
+    memcpy(fields + strlen("A: ") + bytes - fixed, "\r\n", 3);
+    return read_head(fields);
+}
+
+static void a_head_has_at_most_16_kib(void **state)
+{
+    (void)state;
+    assert_true(read_head_of(HEAD_BYTES_MAX));
+    static const size_t sizes[] = {HEAD_BYTES_MAX + 1, HEAD_BUFFER_BYTES - 1};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        assert_false(read_head_of(sizes[i]));
+        assert_int_equal(refusal.status, CS_HEAD_TOO_LARGE);
+        assert_int_equal(refusal.limit, HEAD_BYTES_MAX);
+        assert_int_equal(refusal.actual, sizes[i]);
+        assert_true(refusal.must_close);
+    }
+}
+
 static void a_head_that_fills_the_buffer_is_not_read_past(void **state)
 {
     (void)state;
-    static char fields[HEAD_BYTES_MAX];
-    int before = snprintf(fields, sizeof(fields), "A: ");
-    size_t fixed = strlen("GET /k HTTP/1.1\r\n") + (size_t)before + strlen("\r\n\r\n");
-    memset(fields + before, 'v', HEAD_BYTES_MAX - fixed - 1);
-    memcpy(fields + before + HEAD_BYTES_MAX - fixed - 1, "\r\n", 3);
-    assert_true(read_head(fields));
+    (void)read_head_of(HEAD_BUFFER_BYTES - 1);
     // One that ends with bare LFs could end with the buffer itself.
     info.num_headers = 1;
-    memset(buffer + HEAD_BYTES_MAX - 8, 'v', 6);
-    buffer[HEAD_BYTES_MAX - 2] = '\0';
-    buffer[HEAD_BYTES_MAX - 1] = '\0';
+    memset(buffer + HEAD_BUFFER_BYTES - 8, 'v', 6);
+    buffer[HEAD_BUFFER_BYTES - 2] = '\0';
+    buffer[HEAD_BUFFER_BYTES - 1] = '\0';
     assert_false(head_read(&info, buffer, &head, &refusal));
+    assert_int_equal(refusal.status, CS_MALFORMED);
 }
 
 static void a_line_ends_with_cr_lf_and_nothing_else(void **state)
@@ -256,6 +277,7 @@ int main(void)
         cmocka_unit_test(an_incomplete_head_is_refused),
         cmocka_unit_test(a_space_before_the_colon_is_refused),
         cmocka_unit_test(a_head_that_does_not_begin_the_buffer_is_refused),
+        cmocka_unit_test(a_head_has_at_most_16_kib),
         cmocka_unit_test(a_head_that_fills_the_buffer_is_not_read_past),
         cmocka_unit_test(a_line_ends_with_cr_lf_and_nothing_else),
         cmocka_unit_test(a_request_line_has_single_spaces),

@@ -257,6 +257,19 @@ static void the_64th_header_is_one_too_many(void **state)
     expect_closed(send_refused(text, 431, "more than 63"));
 }
 
+static void a_head_over_16_kib_is_told_the_limit_and_its_size(void **state)
+{
+    (void)state;
+    static char text[20000];
+    static char filler[17000];
+    memset(filler, 'x', sizeof(filler) - 1);
+    (void)snprintf(text, sizeof(text), "PUT /k HTTP/1.1\r\nX: %s\r\n\r\n", filler);
+    expect_closed(send_refused(text, 431, "17023 bytes, more than the limit of 16384"));
+    (void)snprintf(text, sizeof(text),
+                   "PUT /%s HTTP/1.1\r\nAccept: application/json\r\n\r\n", filler);
+    expect_closed(send_refused(text, 414, "\"limit\":16384,\"actual\":17043"));
+}
+
 static void pipelined_requests_are_answered_in_turn(void **state)
 {
     (void)state;
@@ -349,6 +362,7 @@ int main(void)
         cmocka_unit_test(what_civetweb_cannot_parse_is_refused_in_our_words),
         cmocka_unit_test(a_second_copy_of_the_head_is_not_guessed_at),
         cmocka_unit_test(the_64th_header_is_one_too_many),
+        cmocka_unit_test(a_head_over_16_kib_is_told_the_limit_and_its_size),
         cmocka_unit_test(pipelined_requests_are_answered_in_turn),
         cmocka_unit_test(a_connection_ends_as_its_reply_says),
         cmocka_unit_test(an_absolute_target_is_understood),
