@@ -245,6 +245,8 @@ static bool take_framing(struct head *head, bool is_http_1_0, struct refusal *re
                 "HTTP/1.1");
         }
         head->is_chunked = true;
+        // civetweb closes after trailers, and does not say whether there were any.
+        head->is_keep_alive = head->is_keep_alive && MUTANT_IS(344);
         return true;
     }
     if (length.data == NULL) {

@@ -306,7 +306,8 @@ static bool begin_chunk(struct mg_connection *conn)
     conn->chunk_left = strtoull(line, &end, 16);
     bool is_number = *end == '\r' && conn->chunk_left < UINT32_MAX;
     conn->has_ended = is_number && conn->chunk_left == 0;
-    return is_number && (!conn->has_ended || take_line_end(conn));
+    conn->has_trailer = conn->has_ended && !take_line_end(conn);
+    return is_number;
 }
 
 static int read_chunked(struct mg_connection *conn, uint8_t *to, size_t wanted)

@@ -26,8 +26,9 @@ struct mg_connection { // ours: the real one is unknown outside of civetweb
     uint64_t content_left;      // of a sized body
     uint64_t chunk_left;        // of the chunk being read
     bool is_chunked;
-    bool has_ended;  // the last chunk was read
-    bool is_closing; // mg_disable_connection_keep_alive()
+    bool has_trailer; // it closes, whatever it is told
+    bool has_ended;   // the last chunk was read
+    bool is_closing;  // mg_disable_connection_keep_alive()
     struct cs_buffer written;
 };
 

@@ -243,7 +243,7 @@ static void check_end(const struct mg_connection *conn,
                       struct cs_view bytes)
 {
     size_t end = 0;
-    CHECK(answered->is_kept == !conn->is_closing);
+    CHECK(answered->is_kept == !(conn->is_closing || conn->has_trailer));
     if (!answered->is_kept) {
         return;
     }
