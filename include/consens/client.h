@@ -87,7 +87,8 @@ enum consens_code { // numbers are for ever; new ones may come
     CONSENS_SESSION_STALE = 18,
     CONSENS_OUTCOME_UNKNOWN = 19,
     // Of the client itself:
-    CONSENS_UNREACHABLE = 64, // no node was reached, or none answered a read
+    CONSENS_UNREACHABLE = 64, // no node was reached, none answered a read, or none told
+                              // in time whether it opened the session of a write
     CONSENS_CANCELLED = 65,   // by consens_future_cancel()
     CONSENS_CLOSED = 66,      // by consens_client_destroy()
     CONSENS_OTHER = 127,      // a code that this release does not know: see `word`

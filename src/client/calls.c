@@ -126,7 +126,9 @@ end_refused(struct agent *agent, struct consens_future *future, struct outcome *
 {
     struct consens_answer *answer = &refusal->answer;
     if (!request_is_write(future->request)) {
-        answer->applied = CONSENS_APPLIED_NO;
+        if (future != agent->opener) { // see outcome_without_session()
+            answer->applied = CONSENS_APPLIED_NO;
+        }
     } else if (future->call.is_doubtful && answer->applied == CONSENS_APPLIED_NO) {
         end_unknown(agent, future, answer->detail);
         outcome_fini(refusal);
@@ -276,23 +278,54 @@ static void try_send(struct agent *agent, struct consens_future *future, uint64_
 
 /* ---- the deadline ------------------------------------------------------------------ */
 
+/* Whatever became of the opening: the write was not sent. A code that speaks of a write that
+ * may be applied would say of this one what is not so. */
+static struct outcome outcome_without_session(const struct consens_answer *refusal,
+                                              const char *what)
+{
+    char detail[DETAIL_BYTES];
+    bool is_no = refusal->applied == CONSENS_APPLIED_NO || MUTANT_IS(350);
+    (void)snprintf(detail, sizeof detail, "%s: %s", what,
+                   is_no ? refusal->detail : "whether one was opened is not known");
+    struct outcome outcome = outcome_of(is_no ? refusal->code : CONSENS_UNREACHABLE,
+                                        CONSENS_APPLIED_NO, detail, refusal->endpoint);
+    outcome.answer.is_retryable = refusal->is_retryable;
+    return outcome;
+}
+
+/* False: it waits for no session, or no node has been asked for one. */
+static bool maybe_end_without_session(struct agent *agent, struct consens_future *future)
+{
+    static const char what[] = "no session could be opened in time";
+    const struct consens_future *opener = agent->opener;
+    const struct outcome *refusal = &agent->session_refusal;
+    struct outcome outcome;
+    if (opener != NULL && outcome_is_there(&opener->call.refusal)) {
+        refusal = &opener->call.refusal;
+    }
+    if (!request_is_in_session(future->request) || future->call.sequence != 0) {
+        return false;
+    }
+    if (outcome_is_there(refusal)) {
+        outcome = outcome_without_session(&refusal->answer, what);
+    } else if (opener != NULL && opener->call.state == CALL_SENT) {
+        char detail[DETAIL_BYTES];
+        const char *name = name_of(agent, &opener->call);
+        (void)snprintf(detail, sizeof detail, "%s: %s did not answer", what, name);
+        outcome = outcome_of(CONSENS_UNREACHABLE, CONSENS_APPLIED_NO, detail, name);
+    } else {
+        return false;
+    }
+    end(agent, future, &outcome);
+    return true;
+}
+
 /* What kept it from being sent: no session, or no node. */
 static void end_unsent(struct agent *agent, struct consens_future *future)
 {
     char detail[DETAIL_BYTES] = "no node could be reached in time";
     size_t used = strlen(detail);
-    const struct outcome *refusal = &agent->session_refusal;
-    if (agent->opener != NULL && outcome_is_there(&agent->opener->call.refusal)) {
-        refusal = &agent->opener->call.refusal;
-    }
-    bool lacks_session =
-        request_is_in_session(future->request) && future->call.sequence == 0;
-    if (lacks_session && outcome_is_there(refusal)) {
-        struct outcome outcome =
-            outcome_of(refusal->answer.code, CONSENS_APPLIED_NO, refusal->answer.detail,
-                       refusal->answer.endpoint);
-        outcome.answer.is_retryable = refusal->answer.is_retryable;
-        end(agent, future, &outcome);
+    if (maybe_end_without_session(agent, future)) {
         return;
     }
     const char *separator = ": ";
@@ -454,8 +487,7 @@ static void end_waiting_for_session(struct agent *agent, const struct outcome *r
         struct consens_future *next = TAILQ_NEXT(future, call.links);
         if (request_is_in_session(future->request) && future->call.sequence == 0) {
             struct outcome outcome =
-                outcome_of(refusal->answer.code, CONSENS_APPLIED_NO,
-                           refusal->answer.detail, refusal->answer.endpoint);
+                outcome_without_session(&refusal->answer, "no session could be opened");
             end(agent, future, &outcome);
         }
         future = next;

@@ -424,6 +424,34 @@ static void a_session_that_cannot_be_opened_says_why(void **state)
     assert_ends(second, CONSENS_DISK_FULL, CONSENS_APPLIED_NO);
 }
 
+/* Of a write that was never sent nobody can have applied anything. */
+static void a_session_whose_opening_is_unknown_says_no_of_the_write(void **state)
+{
+    struct world *world = *state;
+    consens_future_t *future =
+        send_within(world, consens_request_put("k", 1, "v", 1), 2000);
+    take_and_say(&world->nodes[0], CS_UNKNOWN);
+    (void)take_in_silence(&world->nodes[1]);
+    const struct consens_answer *answer = consens_future_get(future);
+    assert_string_equal(answer->word, "unreachable");
+    assert_non_null(strstr(answer->detail, "no session could be opened in time: "));
+    assert_null(strstr(answer->detail, "may not be applied"));
+    assert_true(answer->is_retryable);
+    assert_int_equal(answer->try_count, 0);
+    assert_ends(future, CONSENS_UNREACHABLE, CONSENS_APPLIED_NO);
+}
+
+static void a_node_that_opens_no_session_is_named(void **state)
+{
+    struct world *world = *state;
+    consens_future_t *future =
+        send_within(world, consens_request_put("k", 1, "v", 1), 1700);
+    (void)take_in_silence(&world->nodes[0]);
+    assert_non_null(strstr(consens_future_get(future)->detail,
+                           "no session could be opened in time: "));
+    assert_ends(future, CONSENS_UNREACHABLE, CONSENS_APPLIED_NO);
+}
+
 static void bytes_that_are_no_answer_end_the_connection(void **state)
 {
     struct world *world = *state;
@@ -527,6 +555,8 @@ int main(void)
         TEST(an_expired_session_says_no_of_a_write_that_was_tried_once),
         TEST(an_expired_session_is_the_answer_when_something_may_have_been_done),
         TEST(a_session_that_cannot_be_opened_says_why),
+        TEST(a_session_whose_opening_is_unknown_says_no_of_the_write),
+        TEST(a_node_that_opens_no_session_is_named),
         TEST(bytes_that_are_no_answer_end_the_connection),
         TEST(a_message_refused_whole_ends_the_call_that_waits_alone),
         TEST(a_hung_process_and_a_closed_port_are_passed_over),
