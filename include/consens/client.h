@@ -20,7 +20,9 @@
  *     UNKNOWN): it is not done again under another session;
  *   - a write that asks for CONSENS_AT_MOST_ONCE has no session, which saves the round trip
  *     that opens one. It is sent again only when it was certainly not applied, and is
- *     OUTCOME_UNKNOWN when its answer is lost.
+ *     OUTCOME_UNKNOWN when its answer is lost;
+ *   - a write that was refused, and so certainly not applied, is not sent again with less
+ *     than 50 ms left: its "no" is worth more than a try that ends as "unknown".
  *
  * Requests under way together are not ordered: where one must come after another, wait
  * for the first one's answer.

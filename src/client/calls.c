@@ -29,6 +29,8 @@ enum {
     MARGIN_MAX_MS = 200, // for the way back of a node's last word
     AGAIN_MS = 20,       // after all nodes have refused, doubled each time
     AGAIN_DOUBLINGS_MAX = 4,
+    TRY_MS_MIN = 50, // with less left a certain "no" is kept: a try that is under way at
+                     // the deadline would make it "unknown"
     SLOT_BITS = 11,
     TRY_BITS = 16,
     NUMBER_BITS = 64 - TRY_BITS - SLOT_BITS,
@@ -248,10 +250,22 @@ pack(struct agent *agent, const struct consens_future *future, uint64_t wait_ms)
     client_request_pack(&agent->packed, &wire);
 }
 
+/* This write was refused, no try of it was lost, and another could hardly be answered. */
+static bool is_certain_enough(const struct consens_future *future, uint64_t now_ms)
+{
+    const struct call *call = &future->call;
+    return request_is_write(future->request) && !call->is_doubtful &&
+           outcome_is_there(&call->refusal) &&
+           future->deadline_ms - now_ms < TRY_MS_MIN && !MUTANT_IS(351);
+}
+
 static void try_send(struct agent *agent, struct consens_future *future, uint64_t now_ms)
 {
     struct call *call = &future->call;
     uint32_t index = 0;
+    if (is_certain_enough(future, now_ms)) {
+        return; // the deadline is next
+    }
     if (!get_number(agent, future) || !choose_link(agent, now_ms, &index)) {
         return;
     }
