@@ -1,6 +1,7 @@
 #include "cli/ask.h"
 
 #include "base/log.h"
+#include "base/mutant.h"
 #include "cli/commands.h"
 #include "cli/json.h"
 #include "config/settings.h"
@@ -198,6 +199,8 @@ static int code_of(const struct consens_answer *answer)
     case CONSENS_TOO_LARGE:
     case CONSENS_KEY_TOO_LONG:
         return CLI_USAGE;
+    case CONSENS_TIMED_OUT:
+        return MUTANT_IS(352) ? CLI_NOT_APPLIED : CLI_TIMED_OUT;
     default:
         return CLI_NOT_APPLIED;
     }

@@ -17,6 +17,7 @@ enum {
     CLI_CONFLICT = 3,
     CLI_NOT_APPLIED = 4,
     CLI_UNKNOWN = 5,
+    CLI_TIMED_OUT = 7, // a node waited in vain, and certainly nothing was applied
     CLI_IO_ERROR = 74, // stdout could not be written
 };
 

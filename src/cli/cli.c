@@ -78,7 +78,8 @@ static const struct cli_command COMMANDS[] = {
             "  --local             from the state of one node, without asking a quorum\n"
             "  --min-revision N    wait until the node has this revision\n"
             "\n"
-            "Exactly the bytes, no line end. Exit code 1: there is no such key.\n",
+            "Exactly the bytes, no line end. Exit codes: 0 done, 1 there is no such\n"
+            "key, 4 no node could answer, 7 what was waited for did not come in time.\n",
         .words = "--endpoints --config --timeout --json --local --min-revision --help",
         .run = cli_run_get,
     },
@@ -104,7 +105,8 @@ static const struct cli_command COMMANDS[] = {
             "\n"
             "Applied exactly once, whichever nodes fail meanwhile. Prints created or\n"
             "updated. Exit codes: 0 done, 2 refused (too large), 3 the condition does\n"
-            "not hold, 4 certainly not applied, 5 the outcome is unknown.\n",
+            "not hold, 4 certainly not applied, 5 the outcome is unknown, 7 timed out\n"
+            "and certainly not applied.\n",
         .words = "--endpoints --config --timeout --json --if-absent --if-exists "
                  "--if-revision --at-most-once --help",
         .run = cli_run_put,

@@ -69,6 +69,8 @@ revision=$(member item_revision)
 answers 'compare and set' 0 updated put mykey v2 --if-revision "$revision"
 answers 'once only is it that revision' 3 '' put mykey v3 --if-revision "$revision"
 answers 'del with a condition that does not hold is 3' 3 '' del mykey --if-revision "$revision"
+answers 'a revision that does not come is 7' 7 '' get mykey --min-revision 99999 --timeout 2s
+like 'in words' 'timed_out: .*revision 99999 did not arrive in time' "$err"
 answers 'unreachable is 4' 4 '' put k v --endpoints "$dead" --timeout 300ms
 like 'in words' "unreachable: no node could be reached in time: $dead: the connection was refused" "$err"
 
