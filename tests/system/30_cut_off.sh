@@ -52,14 +52,24 @@ ask() { # node path [curl options]
     shift 2
     inside "$i" curl -sS -m 8 "$@" "http://10.77.0.$((i + 1)):3000$path" 2>&1
 }
+ask_until() { # the same, again while it is refused
+    local i=$1 path=$2 via=(ip netns exec "$tag-$1")
+    shift 2
+    insist "http://10.77.0.$((i + 1)):3000$path" "$@"
+}
 ready() { [ "$(ask "$1" /-/ready -o /dev/null -w '%{http_code}')" = 200 ]; }
 three_ready() { ready 0 && ready 1 && ready 2; }
 until_true 20 three_ready
-is "three namespaces form a cluster" yes "$(three_ready && echo yes)"
-is "put" created "$(ask 0 /k -XPUT -d one)"
+is "three namespaces form a cluster" 0 $?
+is "put" created "$(ask_until 0 /k -XPUT -d one)"
 role() { ask "$1" /-/status | python3 -c 'import json,sys; print(json.load(sys.stdin)["role"])'; }
-leader=
-for i in 0 1 2; do [ "$(role "$i")" = leader ] && leader=$i; done
+leads() {
+    local i
+    for i in 0 1 2; do [ "$(role "$i")" = leader ] && echo "$i" && return; done
+    return 1
+}
+leader=$(until_true 10 leads)
+like "there is a leader" '^[0-2]$' "$leader"
 a=$(((leader + 1) % 3))
 
 inside "$leader" nft add table inet cut
@@ -81,6 +91,6 @@ like "a local read says how old it is" 'Consens-Lag-Ms: [1-9]' \
 inside "$leader" nft delete table inet cut
 healed() { [ "$(ask "$leader" /k)" = two ]; }
 until_true 10 healed
-is "healed, it answers the new value" two "$(ask "$leader" /k)"
-is "and takes writes" updated "$(ask "$leader" /k -XPUT -d three)"
-for i in 0 1 2; do is "node $i agrees" three "$(ask "$i" /k)"; done
+is "healed, it answers the new value" 0 $?
+is "and takes writes" updated "$(ask_until "$leader" /k -XPUT -d three)"
+for i in 0 1 2; do is "node $i agrees" three "$(ask_until "$i" /k)"; done

@@ -55,18 +55,18 @@ rm -rf "$start_dir"
 free_ports 3
 start_all
 until_true 20 all_ready
-put 0 k v >/dev/null
+is "put" created "$(put_until 0 k v)"
 kill_nine 2
 rm -rf "$work/consens-data-${ports[2]}"
 (cd "$work" && exec env CLUSTER="$(others 2)" PORT="${ports[2]}" timeout 15 "$consens" server) \
     >"$work/wiped.log" 2>&1
 is "a wiped node ends with 65" 65 $?
 like "it is told what to do" 'JOIN' "$(cat "$work/wiped.log")"
-put 0 k w >/dev/null
+is "two of three serve" updated "$(put_until 0 k w)"
 kill_nine 1
 start 1 JOIN=true
 until_true 20 is_ready 1
-is "JOIN=true with its data catches up" w "$(get 1 k)"
+is "JOIN=true with its data catches up" w "$(get_until 1 k)"
 
 # A list without the others: alone, node 0 would be its own majority and acknowledge by itself.
 kill_nine 0
@@ -75,4 +75,4 @@ like "a node of three named alone is told so" 'a cluster of 3, and this start na
 is "another list of nodes: exit code" 65 $rc
 start 0
 until_true 20 is_ready 0
-is "with its list it serves again" w "$(get 0 k)"
+is "with its list it serves again" w "$(get_until 0 k)"

@@ -37,13 +37,6 @@ print(bad)
 PY
 }
 
-same_digests() {
-    local first
-    first=$(field 0 state_digest)
-    [ "$first" != "?" ] && [ "$first" = "$(field 1 state_digest)" ] &&
-        [ "$first" = "$(field 2 state_digest)" ]
-}
-
 stop_all() {
     local i
     for i in "${!ports[@]}"; do [ -n "${pids[$i]}" ] && kill -KILL "${pids[$i]}"; done

@@ -139,6 +139,23 @@ kill_nine() {
 url() { echo "http://127.0.0.1:${ports[$1]}"; }
 put() { curl -sS -m 10 -XPUT "$(url "$1")/$2" -d "$3" 2>&1; }
 get() { curl -sS -m 10 "$(url "$1")/$2${3:-}" 2>&1; }
+
+# insist URL [CURL OPTION...]: what it answers. While that is 503 it is asked again, for at most
+# 10 s: nothing was applied, and a node that this machine let stand still hears its quorum soon.
+# ${via[@]}: what curl is run by, if by anything.
+declare -a via=()
+insist() {
+    local deadline=$(($(now_ms) + 10000)) answer
+    while :; do
+        answer=$("${via[@]}" curl -sS -m 10 -w '\n%{http_code}' "$@" 2>&1)
+        [ "${answer##*$'\n'}" = 503 ] && [ "$(now_ms)" -lt $deadline ] || break
+        read -rt 0.05 <> <(:) || true
+    done
+    echo "${answer%$'\n'*}"
+}
+put_until() { insist "$(url "$1")/$2" -XPUT -d "$3"; } # node, key, value
+get_until() { insist "$(url "$1")/$2"; }              # node, key
+
 code() { curl -sS -m 15 -o /dev/null -w '%{http_code}' "$@" 2>/dev/null; }
 field() { # node, name: a field of /-/status
     curl -sS -m 5 "$(url "$1")/-/status" 2>/dev/null | python3 -c '
@@ -161,4 +178,12 @@ leader_index() { # prints the index of the leader, or nothing
         [ -n "${pids[$i]:-}" ] && [ "$(field "$i" role)" = leader ] && echo "$i" && return
     done
     return 1
+}
+find_leader() { until_true 10 leader_index; } # the same, once there is one
+
+same_digests() { # of three nodes
+    local first
+    first=$(field 0 state_digest)
+    [ "$first" != "?" ] && [ "$first" = "$(field 1 state_digest)" ] &&
+        [ "$first" = "$(field 2 state_digest)" ]
 }
