@@ -15,12 +15,12 @@ helpers+=($!)
 load=$!
 read_all() { # on every node, linearizable
     local i
-    for i in 0 1 2; do get "$i" "$1" >/dev/null 2>&1; done
+    for i in 0 1 2; do get_until "$i" "$1" >/dev/null; done
 }
 pause() { until_true "$1" false; }
 pause 1
 read_all before
-leader=$(leader_index)
+leader=$(find_leader)
 like "there is a leader" '^[0-2]$' "$leader"
 kill_nine "$leader"
 pause 1

@@ -2,7 +2,9 @@
 
   damage.py slots FILE                  the last slot that any block of the file writes
   damage.py spoil FILE FIRST LAST       flips a byte in each block that writes only slots FIRST..LAST,
-                                        but the last two blocks of the file; prints how many
+                                        but the last two blocks of the file; prints how many slots
+  damage.py touch FILE FIRST LAST       the same in each block that writes any of these slots: none of
+                                        them is sound any more but in the last two blocks
   damage.py pages FILE FROM COUNT       flips a byte in COUNT pages of 4 KiB from page FROM on
 """
 import struct
@@ -46,10 +48,14 @@ def main():
             for page in range(first, first + last):
                 flip(file, page * PAGE + 77)
             return
-        chosen = [at for at, _, low, high in found[:-2] if low >= first and 0 < low and high <= last]
-        for at in chosen:
+        written = [(at, low, high) for at, _, low, high in found[:-2] if 0 < low]
+        if what == "touch":
+            chosen = [block for block in written if block[1] <= last and block[2] >= first]
+        else:
+            chosen = [block for block in written if block[1] >= first and block[2] <= last]
+        for at, _, _ in chosen:
             flip(file, at + 213)
-        print(len(chosen))
+        print(sum(high - low + 1 for _, low, high in chosen))
 
 
 if __name__ == "__main__":
