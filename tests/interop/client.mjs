@@ -33,9 +33,20 @@ async function receive(socket) {
   const [message] = await socket.receive();
   return decode(message);
 }
-async function ask(socket, message) {
+async function askOnce(socket, message) {
   await socket.send(encode(message));
   return receive(socket);
+}
+// Again while a node that this machine let stand still hears no quorum: nothing was applied.
+async function ask(socket, message) {
+  for (let tries = 0; ; tries++) {
+    const answer = await askOnce(socket, message);
+    const items = Array.isArray(answer[0]) ? answer : [answer];
+    if (tries === 200 || !items.every((item) => ["no_quorum", "no_leader"].includes(item[CODE]))) {
+      return answer;
+    }
+    await sleep(50);
+  }
 }
 
 const nodes = process.argv.slice(2).map((word) => {
@@ -45,9 +56,25 @@ const nodes = process.argv.slice(2).map((word) => {
 const first = nodes[0].dealer;
 const last = nodes[nodes.length - 1].dealer;
 
-async function signal(among, name) {
-  among.forEach((node) => process.kill(node.pid, name));
-  await sleep(name === "SIGSTOP" ? 20 : 500); // until all their threads stand still, or all is well
+async function stop(among) {
+  among.forEach((node) => process.kill(node.pid, "SIGSTOP"));
+  await sleep(20); // until all their threads stand still
+}
+function resume(among) {
+  among.forEach((node) => process.kill(node.pid, "SIGCONT"));
+}
+async function statusOf(node) {
+  return JSON.parse(text((await ask(node.dealer, [50, "status"]))[VALUE]));
+}
+async function untilAllFollow() { // what a node that stood still says at first is of before
+  await sleep(100);
+  for (let tries = 0; tries < 200; tries++) {
+    const leaders = [];
+    for (const node of nodes) leaders.push((await statusOf(node)).leader);
+    if (leaders[0] !== null && leaders.every((leader) => leader === leaders[0])) return;
+    await sleep(50);
+  }
+  throw new Error("not all nodes name one leader");
 }
 
 // ---- the vectors ----
@@ -151,12 +178,16 @@ check("a key that is too long", [31, "key_too_long", 1024, 1025],
 answer = await ask(first, Array.from({ length: 1025 }, (_, i) => [i, "get", "k"]));
 check("a batch that is too long", [0, "malformed"], [answer[ID], answer[CODE]]);
 const flood = encode(Array.from({ length: 1024 }, (_, i) => [i, "put", "flood", "x"]));
-await signal(nodes.slice(1), "SIGSTOP"); // nothing is decided until all of it has come
-for (let i = 0; i < 16; i++) await first.send(flood);
 const floodCodes = new Set();
-for (let i = 0; i < 16; i++) {
-  for (const item of await receive(first)) floodCodes.add(item[CODE]);
-  if (i === 0) await signal(nodes.slice(1), "SIGCONT"); // what is refused is answered at once
+for (let tries = 0; tries < 5; tries++) { // a busy machine may miss its quorum before it has taken all
+  await stop(nodes.slice(1)); // nothing is decided until all of it has come
+  for (let i = 0; i < 16; i++) await first.send(flood);
+  for (let i = 0; i < 16; i++) {
+    for (const item of await receive(first)) floodCodes.add(item[CODE]);
+    if (i === 0) resume(nodes.slice(1)); // what is refused is answered at once
+  }
+  await untilAllFollow();
+  if (floodCodes.has("overloaded") && floodCodes.has("updated")) break;
 }
 check("more than it may have waiting", true, floodCodes.has("overloaded") && floodCodes.has("updated"));
 
@@ -179,12 +210,9 @@ check("a retry that comes too late", ["session_stale", "unknown"], [answer[CODE]
 
 // ---- faults: the answers that are neither yes nor no ----
 
-async function isLeader(node) {
-  return JSON.parse(text((await ask(node.dealer, [50, "status"]))[VALUE])).role === "leader";
-}
 async function findLeader(among) {
   for (let tries = 0; tries < 100; tries++) {
-    for (const node of among) if (await isLeader(node)) return node;
+    for (const node of among) if ((await statusOf(node)).role === "leader") return node;
     await sleep(50);
   }
   throw new Error("no node leads");
@@ -197,22 +225,29 @@ for (let tries = 0; tries < 5; tries++) { // a busy machine may be too late for 
   others = nodes.filter((node) => node !== leader);
   lost = [51, "put", "n-lost" + sequence, "1",
     { session: [session, sequence, sequence - 1], timeout_ms: 400 }];
-  await signal(others, "SIGSTOP");
-  answer = await ask(leader.dealer, lost);
+  await stop(others);
+  answer = await askOnce(leader.dealer, lost);
   if (answer[CODE] === "outcome_unknown") break;
-  await signal(others, "SIGCONT");
+  resume(others);
+  await untilAllFollow();
 }
+let refused;
 try {
   check("handed on, and no answer in time", ["outcome_unknown", "unknown", true],
     [answer[CODE], answer[INFO]?.applied, answer[INFO]?.retryable]);
-  answer = await ask(leader.dealer, [52, "put", "n-refused", "1", { timeout_ms: 400 }]);
+  for (let tries = 0; tries < 5; tries++) { // where it has not missed them yet it hands that on too
+    refused = "n-refused" + tries;
+    answer = await askOnce(leader.dealer, [52, "put", refused, "1", { timeout_ms: 400 }]);
+    if (answer[CODE] === "no_quorum") break;
+  }
   check("no majority: certainly not applied", ["no_quorum", "no", true],
     [answer[CODE], answer[INFO]?.applied, answer[INFO]?.retryable]);
   check("a local read goes on", "ok",
     (await ask(leader.dealer, [53, "get", "m", { consistency: "local" }]))[CODE]);
 } finally {
-  await signal(others, "SIGCONT");
+  resume(others);
 }
+await untilAllFollow();
 async function untilApplied(dealer, message) { // as a careful client does
   for (let tries = 0; tries < 100; tries++) {
     const got = await ask(dealer, message);
@@ -224,7 +259,7 @@ async function untilApplied(dealer, message) { // as a careful client does
 answer = await untilApplied(others[0].dealer, lost);
 check("a retry of what was unknown, through another node", "created", answer[CODE]);
 check("has one effect", 1, (await ask(others[1].dealer, [54, "head", lost[2]]))[VERSION]);
-check("what was refused has none", "not_found", (await ask(others[1].dealer, [55, "head", "n-refused"]))[CODE]);
+check("what was refused has none", "not_found", (await ask(others[1].dealer, [55, "head", refused]))[CODE]);
 
 leader = await findLeader(nodes);
 others = nodes.filter((node) => node !== leader);
