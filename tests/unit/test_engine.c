@@ -36,14 +36,21 @@ struct world {
 
 /* ---- the world ---- */
 
-/* A port nobody listens on. */
-static void find_endpoint(char *out_endpoint, size_t bytes)
+/* Ports nobody listens on: all are held until all are found. */
+static void find_endpoints(char (*endpoints)[SETTINGS_TEXT_BYTES])
 {
     void *context = zmq_ctx_new();
-    void *socket = zmq_socket(context, ZMQ_ROUTER);
-    assert_int_equal(zmq_bind(socket, "tcp://127.0.0.1:*"), 0);
-    assert_int_equal(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, out_endpoint, &bytes), 0);
-    (void)zmq_close(socket);
+    void *sockets[NODES];
+    for (uint32_t i = 0; i < NODES; i++) {
+        size_t bytes = SETTINGS_TEXT_BYTES;
+        sockets[i] = zmq_socket(context, ZMQ_ROUTER);
+        assert_int_equal(zmq_bind(sockets[i], "tcp://127.0.0.1:*"), 0);
+        assert_int_equal(
+            zmq_getsockopt(sockets[i], ZMQ_LAST_ENDPOINT, endpoints[i], &bytes), 0);
+    }
+    for (uint32_t i = 0; i < NODES; i++) {
+        (void)zmq_close(sockets[i]);
+    }
     (void)zmq_ctx_term(context);
 }
 
@@ -55,9 +62,7 @@ static int set_up(void **state)
                    "/tmp/consens-engine-XXXXXX");
     assert_non_null(mkdtemp(world->directory));
     char endpoints[NODES][SETTINGS_TEXT_BYTES];
-    for (uint32_t i = 0; i < NODES; i++) {
-        find_endpoint(endpoints[i], sizeof endpoints[i]);
-    }
+    find_endpoints(endpoints);
     for (uint32_t seat = 0; seat < NODES; seat++) {
         struct settings *settings = &world->nodes[seat].settings;
         settings->node_index = seat;

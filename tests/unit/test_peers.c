@@ -25,15 +25,24 @@ struct world {
     struct fault_switch faults; // of node 0
 };
 
-/* A port nobody listens on. */
-static void find_endpoint(void *context, char *out_endpoint, size_t bytes)
+/* Ports nobody listens on: both are held until both are found. */
+static void find_endpoints(struct world *world)
 {
-    void *socket = zmq_socket(context, ZMQ_ROUTER);
-    assert_non_null(socket);
-    assert_int_equal(zmq_bind(socket, "tcp://127.0.0.1:*"), 0);
-    assert_int_equal(zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, out_endpoint, &bytes), 0);
-    assert_int_equal(zmq_unbind(socket, out_endpoint), 0);
-    assert_int_equal(zmq_close(socket), 0);
+    void *sockets[2];
+    for (int i = 0; i < 2; i++) {
+        size_t bytes = sizeof world->endpoints[i];
+        sockets[i] = zmq_socket(world->context, ZMQ_ROUTER);
+        assert_non_null(sockets[i]);
+        assert_int_equal(zmq_bind(sockets[i], "tcp://127.0.0.1:*"), 0);
+        assert_int_equal(zmq_getsockopt(sockets[i], ZMQ_LAST_ENDPOINT,
+                                        world->endpoints[i], &bytes),
+                         0);
+        world->list[i] = world->endpoints[i];
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(zmq_unbind(sockets[i], world->endpoints[i]), 0);
+        assert_int_equal(zmq_close(sockets[i]), 0);
+    }
 }
 
 static void open_node(struct world *world, uint32_t seat)
@@ -61,10 +70,7 @@ static int set_up(void **state)
     struct world *world = calloc(1, sizeof *world);
     assert_non_null(world);
     world->context = zmq_ctx_new();
-    for (int i = 0; i < 2; i++) {
-        find_endpoint(world->context, world->endpoints[i], sizeof world->endpoints[i]);
-        world->list[i] = world->endpoints[i];
-    }
+    find_endpoints(world);
     open_node(world, 0);
     *state = world;
     return 0;

@@ -44,13 +44,9 @@ static void what_came_during_a_sync_makes_one_block(void **state)
         wal_rig_append(rig, 1, 100);
     }
     shared_disk_hold(&rig->disk, false);
-    const struct wal_completion *first = wal_rig_receive(rig);
-    while (first->kind == WAL_COMPLETION_SLOW) {
-        first = wal_rig_receive(rig);
-    }
-    assert_int_equal(first->token, 1);
-    uint64_t block = first->block;
-    assert_int_equal(wal_rig_receive(rig)->token, 51);
+    assert_int_equal(wal_rig_receive_kind(rig, WAL_COMPLETION_DURABLE)->token, 1);
+    uint64_t block = rig->completion.block;
+    assert_int_equal(wal_rig_receive_kind(rig, WAL_COMPLETION_DURABLE)->token, 51);
     assert_int_equal(rig->completion.block, block + 1);
     wal_rig_assert_durable(rig);
 }
@@ -132,37 +128,19 @@ static void an_idle_log_seals_its_last_block(void **state)
     assert_int_equal(rig->log->recovery.core.block, block);
 }
 
-/* A record is durable, and the seal behind it has begun and does not end. */
-static void hold_a_seal(struct wal_rig *rig)
-{
-    uint64_t deadline_ms = wal_rig_deadline_ms();
-    while (atomic_load(&rig->disk.waiting_count) == 0) {
-        shared_disk_hold(&rig->disk, false);
-        wal_rig_append(rig, 1, 100);
-        wal_rig_receive_durable(rig);
-        shared_disk_hold(&rig->disk, true); // perhaps too late: once more
-        for (int i = 0; i < 200 && atomic_load(&rig->disk.waiting_count) == 0; i++) {
-            wal_rig_pause(deadline_ms);
-        }
-    }
-}
-
 /* Without a word of its end the node would count as one whose disk is stuck (E6). */
 static void the_end_of_a_slow_seal_is_told(void **state)
 {
     struct wal_rig *rig = *state;
     wal_rig_start(rig);
-    hold_a_seal(rig);
+    wal_rig_hold_seal(rig);
     uint64_t token = rig->completion.token;
     uint64_t block = rig->completion.block;
     const struct wal_completion *completion =
         wal_rig_receive_kind(rig, WAL_COMPLETION_SLOW);
     assert_true(completion->sync_us >= WAL_SLOW_US);
     shared_disk_hold(&rig->disk, false);
-    while (completion->kind == WAL_COMPLETION_SLOW) {
-        completion = wal_rig_receive(rig);
-    }
-    assert_int_equal(completion->kind, WAL_COMPLETION_DURABLE);
+    completion = wal_rig_receive_kind(rig, WAL_COMPLETION_DURABLE);
     assert_true(completion->sync_us >= WAL_SLOW_US);
     assert_int_equal(completion->token, token);
     assert_int_equal(completion->block, block);
@@ -179,11 +157,8 @@ static void the_end_of_a_slow_sync_of_an_interval_is_told(void **state)
     wal_rig_receive_durable(rig); // written
     (void)wal_rig_receive_kind(rig, WAL_COMPLETION_SLOW);
     shared_disk_hold_syncs(&rig->disk, false);
-    const struct wal_completion *completion = wal_rig_receive(rig);
-    while (completion->kind == WAL_COMPLETION_SLOW) {
-        completion = wal_rig_receive(rig);
-    }
-    assert_int_equal(completion->kind, WAL_COMPLETION_DURABLE);
+    const struct wal_completion *completion =
+        wal_rig_receive_kind(rig, WAL_COMPLETION_DURABLE);
     assert_true(completion->sync_us >= WAL_SLOW_US);
     wal_rig_assert_durable(rig);
 }

@@ -184,7 +184,8 @@ static void a_helper_that_fails_ends_the_log(void **state)
         wal_rig_append(rig, 1, 30000);
     }
     const struct wal_completion *completion = wal_rig_receive(rig);
-    while (completion->kind == WAL_COMPLETION_DURABLE) {
+    while (completion->kind == WAL_COMPLETION_DURABLE ||
+           completion->kind == WAL_COMPLETION_SLOW) {
         completion = wal_rig_receive(rig);
     }
     assert_int_equal(completion->kind, WAL_COMPLETION_FAILED);
@@ -194,9 +195,9 @@ static void a_failed_seal_ends_the_log(void **state)
 {
     struct wal_rig *rig = *state;
     wal_rig_start(rig);
-    wal_rig_append(rig, 1, 100);
-    wal_rig_receive_durable(rig);
+    wal_rig_hold_seal(rig);
     shared_disk_fail_next(&rig->disk, SIM_DISK_WRITE, EIO);
+    shared_disk_hold(&rig->disk, false);
     (void)wal_rig_receive_kind(rig, WAL_COMPLETION_FAILED);
 }
 

@@ -18,6 +18,8 @@ struct wal_rig {
     struct shared_disk disk;
     struct wal_thread *thread;
     struct wal_completion completion; // the last one received
+    uint64_t durable_token;           // of the last DURABLE
+    bool is_repeated;                 // the last one tells no new token
 };
 
 /* For cmocka: *state becomes the rig; settings may be changed until it is started. */
@@ -37,13 +39,18 @@ void wal_rig_read(struct wal_rig *rig,
 
 /* The next completion, within a deadline. */
 const struct wal_completion *wal_rig_receive(struct wal_rig *rig);
-/* ... which must be of this kind. */
+/*
+ * ... which must be of this kind. Any sync may be slow where the machine lets the log's thread
+ * stand still: what says only that is passed over, and so is its end.
+ */
 const struct wal_completion *wal_rig_receive_kind(struct wal_rig *rig,
                                                   enum wal_completion_kind kind);
 /* ... the answer to a read. The caller calls wal_slice_fini(&rig->completion.slice). */
 const struct wal_completion *wal_rig_receive_slice(struct wal_rig *rig, uint64_t cookie);
 /* Until all that was queued is durable. */
 void wal_rig_receive_durable(struct wal_rig *rig);
+/* A record is durable, and the seal behind it has begun and waits for the hold to end. */
+void wal_rig_hold_seal(struct wal_rig *rig);
 
 /* A millisecond, to wait for what no completion tells; fails after the deadline. */
 void wal_rig_pause(uint64_t deadline_ms);
