@@ -242,8 +242,8 @@ static void rejoin(struct paxos_core *core)
     MARK_IF(!faulty->is_active, P5_WHOLE);
     if (!faulty->is_active && ballot_equal(core->staging.ballot, core->accepted) &&
         !MUTANT_IS(326)) {
-        core->staging.is_active =
-            false; // that log is the own one, and grows from here on
+        // That log is the own one, and grows from here on.
+        core->staging.is_active = false;
     }
     if (!faulty->is_active && faulty->decided > core->log.decided && !MUTANT_IS(246)) {
         core->log.decided = faulty->decided; // it is the log that this was known of
