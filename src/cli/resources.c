@@ -1,10 +1,16 @@
 #include "cli/resources.h"
 
+#include "base/check.h"
 #include "base/limits.h"
+#include "base/mutant.h"
+#include "base/thread_error.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <zmq.h>
 
@@ -13,6 +19,9 @@ enum {
     SOCKETS_PER_NODE = 4,  // dealer, its monitor's two ends
     SOCKETS_BESIDES = 64,  // hand-off, log thread, peers' router
     SOCKETS_PRESET = 1023, // libzmq's own
+    THREADS_BESIDES = 8,   // engine, its watcher, the log's two, civetweb's, ZeroMQ's two
+    TRIED_STACK_BYTES = 128 * 1024,
+    THREADS_TEXT_BYTES = 64,
     // Above every buffer of a usual request, so that only large values pay for fresh pages.
     LARGE_MEMORY_BYTES = 256 * 1024,
 };
@@ -23,6 +32,7 @@ struct cli_needs cli_count_needs(const struct settings *settings)
         .open_files = settings_count_files(settings) + CLIENT_FILES_MIN,
         .sockets = (uint64_t)settings->http_threads +
                    (uint64_t)SOCKETS_PER_NODE * settings->node_count + SOCKETS_BESIDES,
+        .threads = settings->http_threads + THREADS_BESIDES,
     };
     if (needs.sockets < SOCKETS_PRESET) {
         needs.sockets = SOCKETS_PRESET;
@@ -58,6 +68,44 @@ bool cli_raise_open_files(uint64_t open_files, struct sentence *out_error)
             "systemd) or lower server/http/threads",
             (unsigned long long)open_files, SETTINGS_FILES_PER_THREAD,
             (unsigned long long)hard);
+    }
+    return true;
+}
+
+static void *pass(void *gate)
+{
+    CHECK(pthread_mutex_lock(gate) == 0);
+    CHECK(pthread_mutex_unlock(gate) == 0);
+    return NULL;
+}
+
+bool cli_try_threads(uint32_t threads, struct sentence *out_error)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER; // closed until all are there
+    pthread_attr_t attributes;
+    pthread_t *started = calloc(threads, sizeof *started);
+    uint32_t count = 0;
+    int error = 0;
+    CHECK(started != NULL);
+    CHECK(pthread_attr_init(&attributes) == 0);
+    CHECK(pthread_attr_setstacksize(&attributes, TRIED_STACK_BYTES) == 0);
+    CHECK(pthread_mutex_lock(&gate) == 0);
+    while (count < threads && error == 0) {
+        error = pthread_create(&started[count], &attributes, pass, &gate);
+        count += error == 0 ? 1 : 0;
+    }
+    CHECK(pthread_mutex_unlock(&gate) == 0);
+    for (uint32_t i = 0; i < count; i++) {
+        CHECK(pthread_join(started[i], NULL) == 0);
+    }
+    CHECK(pthread_mutex_destroy(&gate) == 0);
+    (void)pthread_attr_destroy(&attributes);
+    free(started);
+    if (error != 0 && !MUTANT_IS(346)) {
+        char what[THREADS_TEXT_BYTES];
+        (void)snprintf(what, sizeof what, "its %u threads, only %u", threads, count);
+        thread_error_say(what, error, out_error->text, sizeof out_error->text);
+        return false;
     }
     return true;
 }

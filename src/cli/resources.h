@@ -13,6 +13,7 @@
 struct cli_needs {
     uint64_t open_files; // RLIMIT_NOFILE
     uint64_t sockets;    // ZMQ_MAX_SOCKETS of the one context
+    uint32_t threads;    // of all kinds
 };
 
 struct cli_needs cli_count_needs(const struct settings *settings);
@@ -20,6 +21,12 @@ struct cli_needs cli_count_needs(const struct settings *settings);
 /* Raises the soft limit of open files to what is needed and LIMIT_CLIENT_CONNECTIONS on
  * top, or to the hard one. False: that is below what is needed. */
 bool cli_raise_open_files(uint64_t open_files, struct sentence *out_error);
+
+/*
+ * Starts as many threads and ends them: the limits are many, and libzmq aborts where it gets
+ * none. False: there were fewer.
+ */
+bool cli_try_threads(uint32_t threads, struct sentence *out_error);
 
 /*
  * Large pieces of memory go back to the system as soon as they are freed. Left alone, glibc

@@ -8,6 +8,7 @@
 #include "cli/server.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/thread_error.h"
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/resources.h"
@@ -36,8 +37,9 @@ struct run {
 static int serve_with(void *context, const struct settings *settings);
 static void block_signals(sigset_t *out_signals);
 static void add_unless_ignored(sigset_t *signals, int number);
-static int run_until_end(struct engine *engine, const sigset_t *signals);
-static void start_watcher(struct run *run);
+static bool start_threads(struct run *run, struct sentence *out_error);
+static int start_watcher(struct run *run);
+static int wait_until_end(struct run *run, const sigset_t *signals);
 static void *watch_engine(void *context);
 static void let_signals_kill(void);
 static void announce_start(const struct settings *settings);
@@ -83,7 +85,8 @@ int cli_serve(const struct settings *settings)
     struct sentence error = {0};
     struct cli_needs needs = cli_count_needs(settings);
     log_set_level((enum log_level)settings->log_level);
-    if (!cli_raise_open_files(needs.open_files, &error)) {
+    if (!cli_raise_open_files(needs.open_files, &error) ||
+        !cli_try_threads(needs.threads, &error)) {
         return refuse(&error, CLI_OS_ERROR);
     }
     cli_give_back_large_memory();
@@ -111,13 +114,18 @@ static int serve_with(void *context, const struct settings *settings)
         return refuse(&error, code);
     }
     struct http *http =
-        http_start(context, settings, CLI_VERSION, error.text, sizeof error.text);
+        http_start(context, settings, CLI_VERSION, &code, error.text, sizeof error.text);
     if (http == NULL) {
         (void)engine_close(&engine);
-        return refuse(&error, CLI_UNAVAILABLE);
+        return refuse(&error, code);
     }
-    announce_ready(settings);
-    code = run_until_end(engine, &signals);
+    struct run run = {.engine = engine, .main_thread = pthread_self()};
+    if (start_threads(&run, &error)) {
+        announce_ready(settings);
+        code = wait_until_end(&run, &signals);
+    } else {
+        code = refuse(&error, CLI_OS_ERROR);
+    }
     let_signals_kill();
     http_stop(&http);
     int closed = engine_close(&engine);
@@ -150,14 +158,38 @@ static void add_unless_ignored(sigset_t *signals, int number)
     }
 }
 
-// HTTP goes on while the engine drains: who waits is answered, who comes is refused.
-static int run_until_end(struct engine *engine, const sigset_t *signals)
+// False: none of them runs.
+static bool start_threads(struct run *run, struct sentence *out_error)
 {
-    struct run run = {.engine = engine, .main_thread = pthread_self()};
+    if (!engine_start(run->engine, out_error->text, sizeof out_error->text)) {
+        return false;
+    }
+    int error = start_watcher(run);
+    if (error != 0) {
+        engine_ask_stop(run->engine);
+        (void)engine_join(run->engine);
+        thread_error_say("the thread that watches the engine", error, out_error->text,
+                         sizeof out_error->text);
+    }
+    return error == 0;
+}
+
+// 0, or the error of pthread_create().
+static int start_watcher(struct run *run)
+{
+    pthread_attr_t attributes;
+    CHECK(pthread_attr_init(&attributes) == 0);
+    CHECK(pthread_attr_setstacksize(&attributes, WATCHER_STACK_BYTES) == 0);
+    int error = pthread_create(&run->watcher, &attributes, watch_engine, run);
+    (void)pthread_attr_destroy(&attributes);
+    return error;
+}
+
+// HTTP goes on while the engine drains: who waits is answered, who comes is refused.
+static int wait_until_end(struct run *run, const sigset_t *signals)
+{
     bool is_stopping = false;
-    engine_start(engine);
-    start_watcher(&run);
-    while (!atomic_load(&run.has_ended)) {
+    while (!atomic_load(&run->has_ended)) {
         int number = 0;
         CHECK(sigwait(signals, &number) == 0);
         if (number == SIGUSR1) {
@@ -169,19 +201,10 @@ static int run_until_end(struct engine *engine, const sigset_t *signals)
         }
         log_line(LOG_LEVEL_INFO, "event=stopping signal=%d", number);
         is_stopping = true;
-        engine_ask_stop(engine);
+        engine_ask_stop(run->engine);
     }
-    CHECK(pthread_join(run.watcher, NULL) == 0);
-    return run.exit_code;
-}
-
-static void start_watcher(struct run *run)
-{
-    pthread_attr_t attributes;
-    CHECK(pthread_attr_init(&attributes) == 0);
-    CHECK(pthread_attr_setstacksize(&attributes, WATCHER_STACK_BYTES) == 0);
-    CHECK(pthread_create(&run->watcher, &attributes, watch_engine, run) == 0);
-    (void)pthread_attr_destroy(&attributes);
+    CHECK(pthread_join(run->watcher, NULL) == 0);
+    return run->exit_code;
 }
 
 static void *watch_engine(void *context)

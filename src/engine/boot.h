@@ -23,7 +23,7 @@ enum engine_exit { // sysexits.h
     ENGINE_EXIT_OK = 0,
     ENGINE_EXIT_DAMAGED = 65,   // EX_DATAERR: damaged, rolled back or not of this cluster
     ENGINE_EXIT_PORT_BUSY = 69, // EX_UNAVAILABLE
-    ENGINE_EXIT_OS_ERROR = 71,  // EX_OSERR: no more sockets
+    ENGINE_EXIT_OS_ERROR = 71,  // EX_OSERR: no more sockets or threads
     ENGINE_EXIT_DIRECTORY = 73, // EX_CANTCREAT: unusable, or held by another process
     ENGINE_EXIT_DISK_FAILED = 74, // EX_IOERR
 };

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/thread_error.h"
 #include "engine/boot.h"
 
 #include <stdio.h>
@@ -52,11 +53,15 @@ struct engine *engine_open(void *zmq_context,
     return engine;
 }
 
-void engine_start(struct engine *engine)
+bool engine_start(struct engine *engine, char *out_error, size_t error_bytes)
 {
     CHECK(!engine->has_thread);
-    CHECK(pthread_create(&engine->thread, NULL, run, engine) == 0);
-    engine->has_thread = true;
+    int error = pthread_create(&engine->thread, NULL, run, engine);
+    engine->has_thread = error == 0;
+    if (error != 0) {
+        thread_error_say("the engine's thread", error, out_error, error_bytes);
+    }
+    return engine->has_thread;
 }
 
 void engine_ask_stop(struct engine *engine)

@@ -10,6 +10,7 @@
 
 #include "config/settings.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct engine;
@@ -26,8 +27,8 @@ struct engine *engine_open(void *zmq_context,
                            int *out_exit_code,
                            char *out_error,
                            size_t error_bytes);
-/* Starts the thread. */
-void engine_start(struct engine *engine);
+/* Starts the thread. False: there is none left; out_error says so. */
+bool engine_start(struct engine *engine, char *out_error, size_t error_bytes);
 void engine_ask_stop(struct engine *engine);
 /* Waits for the thread; the process's exit code: 0, 65 or 74. */
 int engine_join(struct engine *engine);

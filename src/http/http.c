@@ -3,29 +3,43 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mutant.h"
+#include "base/thread_error.h"
 #include "http/body.h"
 #include "http/interrupt.h"
 #include "http/listen.h"
 #include "http/worker.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 enum {
     OPTION_TEXT_BYTES = 32,
-    WORKER_THREAD = 1, // civetweb's thread_type
+    THREADS_TEXT_BYTES = 64,
+    PAUSE_MS = 5,
+    START_PAUSES =
+        400, // for the next thread to begin; not by the clock: we may be stopped
+    MASTER_THREAD = 0, // civetweb's thread_type: accepts connections
+    WORKER_THREAD = 1,
 };
 
 struct http {
     struct mg_context *context;
     struct worker_shared shared;
+    atomic_uint started_count; // threads: workers and the master
+    atomic_bool has_master;
     uint32_t port;
 };
 
 static struct mg_context *
 start_civetweb(struct http *http, const struct settings *settings, const char *address);
+static bool has_all_threads(const struct http *http);
+static void say_threads(const struct settings *settings, char *out_error, size_t bytes);
+static void stop_incomplete(struct http *http);
 static void await_replies(const struct http *http);
+static void pause_shortly(void);
 static void *begin_thread(const struct mg_context *context, int thread_type);
 static void end_thread(const struct mg_context *context, int thread_type, void *pointer);
 static int open_connection(const struct mg_connection *conn, void **out_data);
@@ -41,12 +55,14 @@ static bool has_sockets(void *zmq_context,
 struct http *http_start(void *zmq_context,
                         const struct settings *settings,
                         const char *version,
+                        int *out_exit_code,
                         char *out_error,
                         size_t error_bytes)
 {
     CHECK(zmq_context != NULL);
     CHECK(settings->node_index < settings->node_count);
     const char *address = settings->nodes[settings->node_index].http;
+    *out_exit_code = HTTP_EXIT_OS_ERROR;
     if (!has_sockets(zmq_context, settings, out_error, error_bytes) ||
         !listen_raise_files(settings->http_threads, out_error, error_bytes)) {
         return NULL;
@@ -62,9 +78,18 @@ struct http *http_start(void *zmq_context,
     (void)mg_init_library(0);
     http->context = start_civetweb(http, settings, address);
     if (http->context == NULL) {
-        listen_explain(address, out_error, error_bytes);
+        if (!listen_explain(address, out_error, error_bytes)) {
+            say_threads(settings, out_error, error_bytes);
+        } else {
+            *out_exit_code = HTTP_EXIT_UNAVAILABLE;
+        }
         (void)mg_exit_library();
         free(http);
+        return NULL;
+    }
+    if (!has_all_threads(http) && !MUTANT_IS(345)) {
+        say_threads(settings, out_error, error_bytes);
+        stop_incomplete(http);
         return NULL;
     }
     struct mg_server_port port = {0};
@@ -139,21 +164,67 @@ start_civetweb(struct http *http, const struct settings *settings, const char *a
     return mg_start(&callbacks, http, options);
 }
 
+// civetweb goes on with fewer workers than it was told, and without its master it accepts
+// nothing: both without a word.
+static bool has_all_threads(const struct http *http)
+{
+    uint32_t wanted = http->shared.settings->http_threads + 1;
+    uint32_t started = atomic_load(&http->started_count);
+    for (uint32_t pauses = 0; started < wanted && pauses < START_PAUSES; pauses++) {
+        pause_shortly();
+        uint32_t now_started = atomic_load(&http->started_count);
+        pauses = now_started > started ? 0 : pauses;
+        started = now_started;
+    }
+    return started >= wanted;
+}
+
+static void say_threads(const struct settings *settings, char *out_error, size_t bytes)
+{
+    char what[THREADS_TEXT_BYTES];
+    (void)snprintf(what, sizeof(what), "its %u HTTP threads", settings->http_threads);
+    thread_error_say(what, EAGAIN, out_error, bytes);
+}
+
+// Without its master civetweb cannot be stopped: what there is stays until the process ends.
+static void stop_incomplete(struct http *http)
+{
+    if (!atomic_load(&http->has_master)) {
+        return;
+    }
+    mg_stop(http->context);
+    (void)mg_exit_library();
+    free(http);
+}
+
 // Once civetweb is told to stop, it no longer writes.
 static void await_replies(const struct http *http)
 {
     uint64_t started_ms = clock_now_ms();
     while (atomic_load(&http->shared.serving_count) > 0 &&
            clock_now_ms() - started_ms < HTTP_STOP_MS) {
-        const struct timespec pause = {.tv_nsec = 5000000L};
-        (void)nanosleep(&pause, NULL);
+        pause_shortly();
     }
+}
+
+static void pause_shortly(void)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000L};
+    (void)nanosleep(&pause, NULL);
 }
 
 static void *begin_thread(const struct mg_context *context, int thread_type)
 {
     struct http *http = mg_get_user_data(context);
-    return thread_type == WORKER_THREAD ? worker_new(&http->shared) : NULL;
+    struct worker *worker =
+        thread_type == WORKER_THREAD ? worker_new(&http->shared) : NULL;
+    if (thread_type == MASTER_THREAD) {
+        atomic_store(&http->has_master, true);
+    }
+    if (thread_type == MASTER_THREAD || thread_type == WORKER_THREAD) {
+        (void)atomic_fetch_add(&http->started_count, 1);
+    }
+    return worker;
 }
 
 static void end_thread(const struct mg_context *context, int thread_type, void *pointer)

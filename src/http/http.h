@@ -14,19 +14,25 @@
 
 struct http;
 
+enum http_exit {                // sysexits.h
+    HTTP_EXIT_UNAVAILABLE = 69, // EX_UNAVAILABLE: the address cannot be listened at
+    HTTP_EXIT_OS_ERROR = 71,    // EX_OSERR: too few threads, files or sockets
+};
+
 enum {
     HTTP_SOCKETS_SPARE = 64, // of the ZeroMQ context, for peers and the engine
     HTTP_STOP_MS = 1000,     // for replies; after it they are not sent
 };
 
 /*
- * NULL: out_error has one sentence (busy port: which, what to do). `settings` and
+ * NULL: *out_exit_code, and one sentence (busy port: which, what to do). `settings` and
  * `version` must outlive it. The context's ZMQ_MAX_SOCKETS is at least http_threads +
  * HTTP_SOCKETS_SPARE; it must be set before the context's first socket is made.
  */
 struct http *http_start(void *zmq_context,
                         const struct settings *settings,
                         const char *version,
+                        int *out_exit_code,
                         char *out_error,
                         size_t error_bytes);
 /*

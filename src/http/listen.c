@@ -41,7 +41,7 @@ bool listen_raise_files(uint32_t threads, char *out_error, size_t error_bytes)
     return false;
 }
 
-void listen_explain(const char *address, char *out_error, size_t error_bytes)
+bool listen_explain(const char *address, char *out_error, size_t error_bytes)
 {
     struct place place;
     if (!parse_place(address, &place)) {
@@ -49,7 +49,7 @@ void listen_explain(const char *address, char *out_error, size_t error_bytes)
                        "cannot listen at %s: an IPv4 address and a port are wanted, like "
                        "127.0.0.1:3000",
                        address);
-        return;
+        return true;
     }
     int error = try_to_listen(&place);
     if (error == EADDRINUSE) {
@@ -68,14 +68,13 @@ void listen_explain(const char *address, char *out_error, size_t error_bytes)
         (void)snprintf(out_error, error_bytes,
                        "%s is not an address of this machine: set http to one that is",
                        place.host);
-    } else {
-        char reason[REASON_BYTES] = "its threads could not be started";
-        if (error != 0) {
-            (void)strerror_r(error, reason, sizeof(reason));
-        }
+    } else if (error != 0) {
+        char reason[REASON_BYTES] = "";
+        (void)strerror_r(error, reason, sizeof(reason));
         (void)snprintf(out_error, error_bytes, "cannot serve HTTP at %s: %s", address,
                        reason);
     }
+    return error != 0;
 }
 
 static bool parse_place(const char *address, struct place *out_place)

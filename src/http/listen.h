@@ -21,7 +21,10 @@ enum {
  */
 bool listen_raise_files(uint32_t threads, char *out_error, size_t error_bytes);
 
-/* Why nothing could listen at "host:port": tries it, to learn the reason. */
-void listen_explain(const char *address, char *out_error, size_t error_bytes);
+/*
+ * Why nothing could listen at "host:port": tries it, to learn the reason. False: it can be
+ * listened at; out_error is not set.
+ */
+bool listen_explain(const char *address, char *out_error, size_t error_bytes);
 
 #endif

@@ -40,6 +40,17 @@ try env PORT=60000 CLUSTER=http://localhost:3001 "$consens" server
 like "a port past 65535" '65535' "$out"
 is "port past 65535: exit code" 2 $rc
 
+# Root may start any number: as somebody else then, who has no other process.
+cp "$consens" "$work/program"
+chmod 711 "$work"
+other=()
+[ "$(id -u)" = 0 ] && other=(setpriv --reuid=61234 --regid=61234 --clear-groups)
+for threads in 2 20 264; do # 256 for HTTP and 8 more are wanted; one runs already
+    try prlimit --nproc="$threads" "${other[@]}" "$work/program" server
+    like "too few threads ($threads): the limits are named" 'TasksMax=' "$out"
+    is "too few threads ($threads): exit code" 71 $rc
+done
+
 try "$consens" serve
 like "an unknown command names the nearest" 'server' "$out"
 is "unknown command: exit code" 2 $rc

@@ -1,6 +1,8 @@
+#define _GNU_SOURCE 1 // NOLINT(bugprone-reserved-identifier): RTLD_NEXT
 #include "cli/resources.h"
 
 #include "base/limits.h"
+#include "unit/support/few_threads.h"
 
 #include <limits.h>
 #include <setjmp.h>
@@ -29,6 +31,19 @@ static void needs_grow_with_threads_and_nodes(void **state)
     struct cli_needs many = cli_count_needs(&settings);
     assert_true(many.sockets > 4096 + 7 * 3);
     assert_true(many.open_files > 3 * 4096 + 7 * 8);
+}
+
+static void as_many_threads_as_asked_for_are_tried(void **state)
+{
+    (void)state;
+    struct sentence error = {0};
+    assert_true(cli_try_threads(20, &error));
+    assert_string_equal(error.text, "");
+    atomic_store(&threads_left, 19);
+    assert_false(cli_try_threads(20, &error));
+    atomic_store(&threads_left, 1000);
+    assert_non_null(strstr(error.text, "cannot start its 20 threads, only 19"));
+    assert_non_null(strstr(error.text, "TasksMax="));
 }
 
 static void the_soft_limit_of_open_files_is_raised_and_never_lowered(void **state)
@@ -109,6 +124,7 @@ int main(void)
         cmocka_unit_test(needs_grow_with_threads_and_nodes),
         cmocka_unit_test(a_context_allows_the_sockets_it_was_asked_for),
         cmocka_unit_test(more_sockets_than_libzmq_allows_are_refused),
+        cmocka_unit_test(as_many_threads_as_asked_for_are_tried),
         cmocka_unit_test(the_soft_limit_of_open_files_is_raised_and_never_lowered),
         cmocka_unit_test(clients_take_what_the_hard_limit_leaves),
         cmocka_unit_test(past_the_hard_limit_the_sentence_names_the_numbers),

@@ -3,10 +3,12 @@
  * it acknowledged, refuses to start where it must not, and ends with the promised exit
  * codes.
  */
+#define _GNU_SOURCE 1 // NOLINT(bugprone-reserved-identifier): RTLD_NEXT
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/engine.h"
 #include "handoff/handoff.h"
+#include "unit/support/few_threads.h"
 #include "wire/command.h"
 
 #include <setjmp.h>
@@ -112,7 +114,7 @@ static bool try_start(struct world *world, uint32_t seat, uint32_t node_count)
     }
     node->client = handoff_client_open(node->context);
     assert_non_null(node->client);
-    engine_start(node->engine);
+    assert_true(engine_start(node->engine, node->error, sizeof node->error));
     return true;
 }
 
@@ -197,6 +199,23 @@ assert_holds(struct world *world, uint32_t seat, const char *key, const char *va
 }
 
 /* ---- tests ---- */
+
+static void no_thread_left_is_said_in_a_sentence(void **state)
+{
+    struct world *world = *state;
+    struct node *node = &world->nodes[0];
+    node->settings.node_count = 1;
+    node->context = zmq_ctx_new();
+    node->engine = engine_open(node->context, &node->settings, "0.0-test",
+                               &node->exit_code, node->error, sizeof node->error);
+    assert_non_null(node->engine);
+    int before = atomic_exchange(&threads_left, 0);
+    assert_false(engine_start(node->engine, node->error, sizeof node->error));
+    atomic_store(&threads_left, before);
+    assert_non_null(strstr(node->error, "the engine's thread"));
+    assert_int_equal(engine_close(&node->engine), 0);
+    assert_int_equal(zmq_ctx_term(node->context), 0);
+}
 
 static void single_node_serves_and_keeps_what_it_acknowledged(void **state)
 {
@@ -337,6 +356,8 @@ static void stopping_with_nobody_waiting_is_quick(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(no_thread_left_is_said_in_a_sentence, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(single_node_serves_and_keeps_what_it_acknowledged,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(second_process_on_a_directory_is_refused, set_up,

@@ -15,6 +15,7 @@
 enum { STOP_MS_MAX = 4000, CLIENTS = 12, REQUESTS = 50, FEW_THREADS = 4 };
 
 static char error[256];
+static int code;
 
 static void it_starts_on_a_free_port_and_stops(void **state)
 {
@@ -40,8 +41,9 @@ static void a_busy_port_is_said_in_a_sentence(void **state)
                    http_port(rig.http));
     (void)snprintf(expected, sizeof(expected), "port %u is in use by another process",
                    http_port(rig.http));
-    assert_null(http_start(rig.zmq_context, &settings, "v", error, sizeof(error)));
+    assert_null(http_start(rig.zmq_context, &settings, "v", &code, error, sizeof(error)));
     assert_non_null(strstr(error, expected));
+    assert_int_equal(code, HTTP_EXIT_UNAVAILABLE);
     rig_stop(&rig);
 }
 
@@ -52,10 +54,11 @@ static void more_threads_than_sockets_are_refused(void **state)
     assert_int_equal(zmq_ctx_set(context, ZMQ_MAX_SOCKETS, 100), 0);
     struct settings settings = {.node_count = 1, .http_threads = 37};
     (void)snprintf(settings.nodes[0].http, sizeof(settings.nodes[0].http), "127.0.0.1:0");
-    assert_null(http_start(context, &settings, "v", error, sizeof(error)));
+    assert_null(http_start(context, &settings, "v", &code, error, sizeof(error)));
     assert_non_null(strstr(error, "at most 36"));
+    assert_int_equal(code, HTTP_EXIT_OS_ERROR);
     settings.http_threads = 2;
-    struct http *http = http_start(context, &settings, "v", error, sizeof(error));
+    struct http *http = http_start(context, &settings, "v", &code, error, sizeof(error));
     assert_non_null(http);
     http_stop(&http);
     assert_null(http);

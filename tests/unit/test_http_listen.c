@@ -18,7 +18,7 @@ static char error[256];
 static const char *explain(const char *address)
 {
     error[0] = '\0';
-    listen_explain(address, error, sizeof(error));
+    assert_true(listen_explain(address, error, sizeof(error)));
     return error;
 }
 
@@ -43,7 +43,7 @@ static void a_busy_port_is_named_with_what_to_do(void **state)
     assert_string_equal(explain(address), expected);
     (void)close(holder);
     // What remains of it does not stop the next one.
-    assert_null(strstr(explain(address), "in use"));
+    assert_false(listen_explain(address, error, sizeof(error)));
 }
 
 static void a_foreign_address_is_named(void **state)

@@ -49,8 +49,9 @@ void rig_start_with(struct rig *rig, uint32_t threads)
     assert_non_null(rig->server);
     assert_int_equal(pthread_create(&rig->engine, NULL, run_engine, rig), 0);
     char error[256] = "";
-    rig->http =
-        http_start(rig->zmq_context, &rig->settings, "0.1-test", error, sizeof(error));
+    int code = 0;
+    rig->http = http_start(rig->zmq_context, &rig->settings, "0.1-test", &code, error,
+                           sizeof(error));
     assert_string_equal(error, "");
     assert_non_null(rig->http);
 }
