@@ -13,10 +13,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum {
     OPTION_TEXT_BYTES = 32,
+    ERROR_TEXT_BYTES = 256,
     THREADS_TEXT_BYTES = 64,
     PAUSE_MS = 5,
     START_PAUSES =
@@ -33,8 +35,9 @@ struct http {
     uint32_t port;
 };
 
-static struct mg_context *
-start_civetweb(struct http *http, const struct settings *settings, const char *address);
+static struct mg_context *start_civetweb(struct http *http,
+                                         const struct settings *settings,
+                                         bool *out_has_no_thread);
 static bool has_all_threads(const struct http *http);
 static void say_threads(const struct settings *settings, char *out_error, size_t bytes);
 static void stop_incomplete(struct http *http);
@@ -76,9 +79,11 @@ struct http *http_start(void *zmq_context,
     atomic_store(&http->shared.body_deadline_ms, BODY_DEADLINE_MS);
     interrupt_prepare();
     (void)mg_init_library(0);
-    http->context = start_civetweb(http, settings, address);
+    bool has_no_thread = false;
+    http->context = start_civetweb(http, settings, &has_no_thread);
     if (http->context == NULL) {
-        if (!listen_explain(address, out_error, error_bytes)) {
+        // Without a thread civetweb leaves the port open: it would be found busy.
+        if (has_no_thread || !listen_explain(address, out_error, error_bytes)) {
             say_threads(settings, out_error, error_bytes);
         } else {
             *out_exit_code = HTTP_EXIT_UNAVAILABLE;
@@ -124,9 +129,11 @@ void http_set_body_deadline(struct http *http, uint64_t deadline_ms)
     atomic_store(&http->shared.body_deadline_ms, deadline_ms);
 }
 
-static struct mg_context *
-start_civetweb(struct http *http, const struct settings *settings, const char *address)
+static struct mg_context *start_civetweb(struct http *http,
+                                         const struct settings *settings,
+                                         bool *out_has_no_thread)
 {
+    const char *address = settings->nodes[settings->node_index].http;
     char threads[OPTION_TEXT_BYTES];
     char buffer_bytes[OPTION_TEXT_BYTES];
     (void)snprintf(threads, sizeof(threads), "%u", settings->http_threads);
@@ -161,7 +168,14 @@ start_civetweb(struct http *http, const struct settings *settings, const char *a
         .init_thread = begin_thread,
         .exit_thread = end_thread,
     };
-    return mg_start(&callbacks, http, options);
+    char why[ERROR_TEXT_BYTES] = "";
+    struct mg_init_data init = {.callbacks = &callbacks,
+                                .user_data = http,
+                                .configuration_options = options};
+    struct mg_error_data error = {.text = why, .text_buffer_size = sizeof(why)};
+    struct mg_context *context = mg_start2(&init, &error);
+    *out_has_no_thread = strstr(why, "worker thread") != NULL;
+    return context;
 }
 
 // civetweb goes on with fewer workers than it was told, and without its master it accepts
