@@ -175,9 +175,13 @@ void engine_measure(const struct engine_run *run, struct engine_counts *out_coun
                                                        .thread = i};
     }
     carry_out(&engine, run);
+    uint64_t stopped_ns = engine.measure_ns;
     for (uint32_t i = 0; i < engine.count; i++) {
-        add_counts(out_counts, &engine.workers[i].counts);
+        const struct worker *worker = &engine.workers[i];
+        add_counts(out_counts, &worker->counts);
+        stopped_ns = worker->stopped_ns > stopped_ns ? worker->stopped_ns : stopped_ns;
     }
+    out_counts->measured_ns = stopped_ns - engine.measure_ns;
     engine_fini(&engine);
 }
 

@@ -27,6 +27,7 @@ struct engine_counts { // of one thread, or of all together
     uint32_t moment_count;
     uint64_t moment_ns;
     _Atomic uint64_t results[DRIVER_RESULTS];
+    uint64_t measured_ns; // of all together: less than planned if the run was interrupted
     uint64_t answered_in_time; // that is, before the end: the throughput
     uint64_t unsent;           // open loop: due before the end and not sent by then
     uint64_t unsent_wait_ns;   // of the oldest

@@ -10,10 +10,19 @@
 static const double percents[] = {50, 90, 99, 99.9, 99.99};
 enum { PERCENT_COUNT = sizeof percents / sizeof *percents };
 
+static double measured_seconds(const struct report *report)
+{
+    return (double)report->counts->measured_ns / (double)NS_PER_S;
+}
+
+static double per_measured_second(const struct report *report, double amount)
+{
+    return report->counts->measured_ns == 0 ? 0 : amount / measured_seconds(report);
+}
+
 double report_throughput(const struct report *report)
 {
-    return (double)report->counts->answered_in_time * 1000 /
-           (double)report->plan->duration_ms;
+    return per_measured_second(report, (double)report->counts->answered_in_time);
 }
 
 static double to_us(uint64_t ns)
@@ -107,8 +116,7 @@ static double cpu_us_each(const struct report *report)
 
 static double cpu_percent(const struct report *report, uint32_t server)
 {
-    return usage_cpu_seconds(&report->servers[server]) * 1e5 /
-           (double)report->plan->duration_ms;
+    return per_measured_second(report, 100 * usage_cpu_seconds(&report->servers[server]));
 }
 
 static void print_servers(FILE *out, const struct report *report)
@@ -127,15 +135,20 @@ static void print_servers(FILE *out, const struct report *report)
 
 static double fault_second(const struct report *report, uint64_t at_ns)
 {
-    double end = (double)report->plan->duration_ms / 1e3;
     return at_ns == UINT64_MAX
-               ? end
+               ? measured_seconds(report)
                : ((double)at_ns - (double)report->measure_ns) / (double)NS_PER_S;
 }
 
 void report_print_text(FILE *out, const struct report *report)
 {
     print_plan(out, report->plan);
+    if (report->counts->measured_ns < report->plan->duration_ms * NS_PER_MS) {
+        (void)fprintf(out,
+                      "  interrupted after %.2f s: all figures are of that time, without "
+                      "what was under way at its end\n",
+                      measured_seconds(report));
+    }
     (void)fprintf(out, "  %.0f operations/s, %" PRIu64 " failed\n",
                   report_throughput(report), engine_counts_failed(report->counts));
     (void)fputs(
@@ -258,16 +271,23 @@ static void put_latencies(FILE *out, const struct engine_counts *counts)
 /* [second, operations/s, p50, p99, max in us, failed] of each moment, at its middle. */
 static void put_moments(FILE *out, const struct engine_counts *counts)
 {
-    double seconds = (double)counts->moment_ns / (double)NS_PER_S;
     (void)fputs(",\"moments\":[", out);
     for (uint32_t i = 0; i < counts->moment_count; i++) {
+        uint64_t from_ns = i * counts->moment_ns;
+        if (from_ns >= counts->measured_ns) {
+            break;
+        }
+        uint64_t left_ns = counts->measured_ns - from_ns; // of the last one less
+        uint64_t long_ns = left_ns < counts->moment_ns ? left_ns : counts->moment_ns;
+        double seconds = (double)long_ns / (double)NS_PER_S;
         const struct histogram *latency = counts->moments[i].latency;
-        (void)fprintf(
-            out, "%s[%.3f,%.1f,%.1f,%.1f,%.1f,%" PRIu64 "]", i > 0 ? "," : "",
-            ((double)i + 0.5) * seconds, (double)histogram_total(latency) / seconds,
-            to_us(histogram_percentile(latency, 50)),
-            to_us(histogram_percentile(latency, 99)), to_us(histogram_max(latency)),
-            atomic_load(&counts->moments[i].failed));
+        (void)fprintf(out, "%s[%.3f,%.1f,%.1f,%.1f,%.1f,%" PRIu64 "]", i > 0 ? "," : "",
+                      (double)from_ns / (double)NS_PER_S + seconds / 2,
+                      (double)histogram_total(latency) / seconds,
+                      to_us(histogram_percentile(latency, 50)),
+                      to_us(histogram_percentile(latency, 99)),
+                      to_us(histogram_max(latency)),
+                      atomic_load(&counts->moments[i].failed));
     }
     (void)fputs("]", out);
 }
@@ -298,9 +318,10 @@ void report_print_json(FILE *out, const struct report *report)
     (void)fputs("{", out);
     put_plan(out, report);
     (void)fprintf(out,
-                  ",\"throughput\":%.1f,\"failed\":%" PRIu64 ",\"unsent\":%" PRIu64
-                  ",\"unsent_wait_ms\":%.1f",
-                  report_throughput(report), engine_counts_failed(counts), counts->unsent,
+                  ",\"measured_ms\":%" PRIu64 ",\"throughput\":%.1f,\"failed\":%" PRIu64
+                  ",\"unsent\":%" PRIu64 ",\"unsent_wait_ms\":%.1f",
+                  counts->measured_ns / NS_PER_MS, report_throughput(report),
+                  engine_counts_failed(counts), counts->unsent,
                   (double)counts->unsent_wait_ns / 1e6);
     put_latencies(out, counts);
     put_moments(out, counts);

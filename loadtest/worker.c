@@ -87,8 +87,8 @@ void *worker_run(void *argument)
                                        .context = worker,
                                        .finish = finish};
     worker->state = worker->driver->open(&setup);
-    for (uint64_t now = now_ns(); now < worker->end_ns && !engine_is_interrupted();
-         now = now_ns()) {
+    uint64_t now = now_ns();
+    for (; now < worker->end_ns && !engine_is_interrupted(); now = now_ns()) {
         start_due(worker, now);
         if (worker->is_preload && worker->preload_next == worker->preload_end &&
             worker->idle_count == worker->client_count) {
@@ -97,6 +97,7 @@ void *worker_run(void *argument)
         worker->driver->wait(worker->state, next_wake(worker, now));
         expire_late(worker, now_ns());
     }
+    worker->stopped_ns = now < worker->end_ns ? now : worker->end_ns;
     drain(worker);
     worker->driver->close(worker->state);
     atomic_store(&worker->is_done, 1);
@@ -237,6 +238,9 @@ static void count_answer(struct worker *worker,
                          uint64_t now)
 {
     struct engine_counts *counts = &worker->counts;
+    if (worker->is_cut) {
+        return;
+    }
     add_one(&counts->seen);
     if (!is_measured(worker, client->due_ns, now)) {
         return;
@@ -334,6 +338,7 @@ static void drain(struct worker *worker)
         worker->driver->wait(worker->state, now_ns() + SCAN_MS * NS_PER_MS);
         expire_late(worker, now_ns());
     }
+    worker->is_cut = engine_is_interrupted(); // the history still has it, as unanswered
     for (uint32_t i = 0; i < worker->client_count; i++) {
         if (worker->clients[i].is_busy) {
             expire(worker, i);

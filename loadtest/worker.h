@@ -40,7 +40,9 @@ struct worker {
 
     uint64_t measure_ns; // the end of the warm-up
     uint64_t end_ns;
-    uint64_t scan_ns; // when time-outs are looked for next
+    uint64_t stopped_ns; // when it sent no more: end_ns, or sooner if it was interrupted
+    uint64_t scan_ns;    // when time-outs are looked for next
+    bool is_cut; // an interruption ends what is under way: that counts for nothing
     struct schedule schedule;
     uint64_t sent; // messages, of the schedule
     struct engine_counts counts;

@@ -58,6 +58,20 @@ load 'an open loop' 0 --endpoints "$(endpoints http 0)" --clients 32 --rate 200 
 is '... sends what is due, no more and no less' 400 \
     "$(json open.json 'sum(r["results"].values()) + r["unsent"]')"
 
+# interrupted: a run of an hour that is ended when it has begun, as by Ctrl-C.
+"$loadtest" --quiet --warmup 1ms --endpoints "$(endpoints tcp 20000)" --clients 8 --mix $mix \
+    --keys 10 --check --history "$work/cut" --duration 3600s --json "$work/cut.json" >"$work/load.out" 2>"$work/load.err" &
+helpers+=($!)
+until_true 20 eval '[ "$(stat -c %s "$work/cut" || echo 0)" -ge 20000 ]' 2>/dev/null
+kill -INT "${helpers[-1]}"
+wait "${helpers[-1]}"
+is 'a run that is interrupted' 0 $?
+unset 'helpers[-1]'
+like '... says so' 'interrupted after [0-9.]+ s' "$(cat "$work/load.out")"
+is '... is measured by the time it had' True \
+    "$(json cut.json 'r["measured_ms"] < 60000 and 0.9 < r["throughput"] * r["measured_ms"] / 1000 / r["latency"]["all"]["count"] < 1.1')"
+is '... and what it cut has not failed' 0 "$(json cut.json 'r["failed"]')"
+
 load 'kills, pauses and partitions' 0 --local 3 --program "$consens" --clients 8 \
     --mix $mix --keys 10 --check --timeout 500ms --duration 4s --fault-every 500ms \
     --fault-hold 400ms --nemesis kill,pause,partition --seed 11 --json "$work/nemesis.json"

@@ -28,7 +28,7 @@ static const struct plan the_plan = {.protocol = PLAN_ZEROMQ,
                                      .label = "</script>\"\\\n"};
 
 /* 100 puts of 1 .. 100 ms, 10 that failed. */
-static void count(struct engine_counts *counts)
+static void count(struct engine_counts *counts, uint64_t measured_ms)
 {
     memset(counts, 0, sizeof *counts);
     engine_counts_init(counts, &the_plan);
@@ -41,11 +41,13 @@ static void count(struct engine_counts *counts)
     counts->results[DRIVER_TIMED_OUT] = 10;
     counts->moments[2].failed = 10;
     counts->answered_in_time = 100;
+    counts->measured_ns = measured_ms * NS_PER_MS;
     counts->unsent = 390;
     counts->unsent_wait_ns = 780 * NS_PER_MS;
 }
 
-static char *print(void (*printer)(FILE *out, const struct report *report))
+static char *print_after(uint64_t measured_ms,
+                         void (*printer)(FILE *out, const struct report *report))
 {
     static const struct nemesis_fault fault = {.kind = PLAN_PAUSE,
                                                .node = 1,
@@ -53,7 +55,7 @@ static char *print(void (*printer)(FILE *out, const struct report *report))
                                                .to_ns = 5 * NS_PER_S + 750 * NS_PER_MS};
     static const struct usage server = {.rss_kb = 2048, .rss_kb_max = 4096};
     struct engine_counts counts;
-    count(&counts);
+    count(&counts, measured_ms);
     const struct report report = {.plan = &the_plan,
                                   .counts = &counts,
                                   .measure_ns = 5 * NS_PER_S,
@@ -69,6 +71,11 @@ static char *print(void (*printer)(FILE *out, const struct report *report))
     assert_int_equal(fclose(out), 0);
     engine_counts_fini(&counts);
     return text;
+}
+
+static char *print(void (*printer)(FILE *out, const struct report *report))
+{
+    return print_after(the_plan.duration_ms, printer);
 }
 
 static void must_have(const char *text, const char *part)
@@ -90,6 +97,26 @@ static void text_says_what_was_counted(void **state)
     must_have(text, "fault: pause node 2 from 0.25 to 0.75 s");
     must_have(text, "memory 2.0 MB (at most 4.0)");
     must_have(text, "100000.0\n"); // the largest, in microseconds
+    assert_null(strstr(text, "interrupted"));
+    free(text);
+}
+
+static void a_run_that_was_cut_short_is_measured_by_its_own_time(void **state)
+{
+    (void)state;
+    char *text = print_after(250, report_print_text);
+    must_have(text, "400 operations/s, 10 failed");
+    must_have(text, "interrupted after 0.25 s");
+    free(text);
+    text = print_after(250, report_print_json);
+    must_have(text, "\"throughput\":400.0");
+    must_have(text, "\"measured_ms\":250");
+    must_have(text, "[0.050,"); // two moments of 100 ms, and what there was of a third
+    must_have(text, "[0.225,");
+    assert_null(strstr(text, "[0.350,"));
+    free(text);
+    text = print_after(0, report_print_text); // during the warm-up
+    must_have(text, "  0 operations/s");
     free(text);
 }
 
@@ -125,6 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_says_what_was_counted),
+        cmocka_unit_test(a_run_that_was_cut_short_is_measured_by_its_own_time),
         cmocka_unit_test(json_says_the_same),
         cmocka_unit_test(the_page_is_whole_and_alone),
     };

@@ -22,6 +22,8 @@ struct fake {
     bool is_mute;            // answers nothing
     uint64_t started_count;  // without those before the stall
     uint64_t end_at_started; // the run ends with so many; 0: when its time is over
+    uint64_t
+        cut_at_started; // an interruption comes then, and no answer any more; 0: none
 };
 
 static struct fake the_fake;
@@ -49,6 +51,10 @@ static void fake_start(void *state, uint32_t client)
     fake->waiting[fake->waiting_count++] = client;
     if (fake->stall_at_ns == 0 && ++fake->started_count == fake->end_at_started) {
         worker->end_ns = now_ns();
+    }
+    if (fake->cut_at_started != 0 && fake->started_count == fake->cut_at_started) {
+        fake->is_mute = true;
+        engine_interrupt();
     }
 }
 
@@ -201,6 +207,24 @@ static void what_is_not_answered_in_time_has_failed(void **state)
     worker_fini(&worker);
 }
 
+/* The last test with a worker: an interruption is for good. */
+static void what_an_interruption_cuts_has_not_failed(void **state)
+{
+    (void)state;
+    struct worker worker;
+    struct plan plan = plan_of(0);
+    plan.duration_ms = 3600 * 1000;
+    the_fake.cut_at_started = 10 * CLIENTS;
+    run(&worker, &plan, false, 0);
+    assert_int_equal(engine_counts_failed(&worker.counts), 0);
+    assert_int_equal(worker.counts.answered_in_time, 9 * CLIENTS);
+    assert_int_equal(atomic_load(&worker.counts.results[CS_UPDATED]), 9 * CLIENTS);
+    assert_int_equal(worker.counts.unsent, 0);
+    assert_true(worker.stopped_ns >= worker.measure_ns);
+    assert_true(worker.stopped_ns <= now_ns());
+    worker_fini(&worker);
+}
+
 static void due_moments_follow_from_the_rate_without_drift(void **state)
 {
     (void)state;
@@ -226,6 +250,7 @@ int main(void)
         cmocka_unit_test(a_closed_loop_sees_a_stall_once_a_client),
         cmocka_unit_test(a_rate_that_is_not_reached_is_told),
         cmocka_unit_test(what_is_not_answered_in_time_has_failed),
+        cmocka_unit_test(what_an_interruption_cuts_has_not_failed),
         cmocka_unit_test(due_moments_follow_from_the_rate_without_drift),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
