@@ -71,7 +71,7 @@ answers 'once only is it that revision' 3 '' put mykey v3 --if-revision "$revisi
 answers 'del with a condition that does not hold is 3' 3 '' del mykey --if-revision "$revision"
 answers 'a revision that does not come is 7' 7 '' get mykey --min-revision 99999 --timeout 2s
 like 'in words' 'timed_out: .*revision 99999 did not arrive in time' "$err"
-answers 'unreachable is 4' 4 '' put k v --endpoints "$dead" --timeout 300ms
+answers 'unreachable is 4' 4 '' put k v --endpoints "$dead" --timeout 1s
 like 'in words' "unreachable: no node could be reached in time: $dead: the connection was refused" "$err"
 
 # ---- JSON
@@ -121,13 +121,15 @@ leader=$(leader_index)
 first=$(endpoint "$leader")
 : >"$work/puts"
 (for i in $(seq 1 150); do
+    [ "$i" -ne 75 ] || until_true 30 test -e "$work/killed"
     "$consens" put counter "$i" --endpoints "$first,$all" >>"$work/puts" 2>&1 || echo "FAILED $i: $?" >>"$work/puts"
 done) &
 writer=$!
 helpers+=("$writer")
 until_true 10 eval '[ "$(wc -l <"$work/puts")" -ge 30 ]'
 kill_nine "$leader"
-below 'the leader is killed in the middle' 150 "$(wc -l <"$work/puts")"
+below 'the leader is killed in the middle' 75 "$(wc -l <"$work/puts")"
+: >"$work/killed"
 wait "$writer"
 is 'every put is acknowledged' '' "$(grep -vE '^(created|updated)$' "$work/puts")"
 run get counter --json --endpoints "$all"
@@ -152,7 +154,12 @@ propose_into_the_void() {
 until_true 20 propose_into_the_void
 is 'an outcome nobody knows is 5' '0 5 outcome_unknown unknown' \
     "$? $code $(member code) $(member applied)"
-answers 'no quorum is 4' 4 '' put mykey v7 --at-most-once --timeout 300ms \
-    --endpoints "$(endpoint "$leader")"
+# A try that is unanswered at the deadline, because this machine was busy, ends as unknown.
+refused_for_certain() {
+    run put mykey v7 --at-most-once --timeout 1s --endpoints "$(endpoint "$leader")"
+    [ $code -ne 5 ]
+}
+until_true 20 refused_for_certain
+is 'no quorum is 4' '4 ' "$code $out"
 like 'in words' 'no_quorum: .*' "$err"
 kill -CONT "${pids[$follower]}"

@@ -80,9 +80,11 @@ is '... are in the report' "{'kill', 'partition', 'pause'}" \
 
 # carried BY-WHOM EXPECTED-CODE [lie]
 carried() {
+    : >"$work/liar.out"
     /usr/bin/python3 "$here/liar.py" "tcp://127.0.0.1:$liar_port" \
-        "tcp://127.0.0.1:$((ports[0] + 20000))" "${@:3}" >"$work/liar.out" 2>&1 &
+        "tcp://127.0.0.1:$((ports[0] + 20000))" "${@:3}" >>"$work/liar.out" 2>&1 &
     helpers+=($!)
+    until_true 20 grep -q ready "$work/liar.out"
     load "carried by $1" "$2" --endpoints "tcp://127.0.0.1:$liar_port" --clients 4 --keys 2 \
         --duration 1s --mix put,get --check
     kill "${helpers[-1]}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """liar.py FRONT BACK [lie]: carries the client port's messages to and fro, faithfully, or
 but for one answer: a get that tells what its key held at least twenty writes ago. Single
-requests only. Runs until it is ended."""
+requests only. Says when it is ready; runs until it is ended."""
 import sys
 
 import msgpack
@@ -45,6 +45,7 @@ def main():
     front.bind(sys.argv[1])
     back = context.socket(zmq.DEALER)
     back.connect(sys.argv[2])
+    print("ready", flush=True)
     poller = zmq.Poller()
     poller.register(front, zmq.POLLIN)
     poller.register(back, zmq.POLLIN)

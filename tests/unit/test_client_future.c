@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 enum { THREADS = 4, ROUNDS = 200, LARGE_BYTES = CONSENS_VALUE_BYTES_MAX };
+enum { SHARED_MS_MAX = 60 * 1000 };
 
 struct world {
     struct fake_node node;
@@ -24,6 +25,7 @@ struct world {
     atomic_uint called;
     pthread_t caller; // of the last callback
     atomic_bool is_released;
+    atomic_uint finished; // threads of several_threads_share_a_client
 };
 
 static int set_up(void **state)
@@ -289,7 +291,14 @@ static void what_cannot_be_sent_is_done_at_once(void **state)
     assert_int_equal(consens_future_get(future)->limit, CONSENS_KEY_BYTES_MAX);
     assert_int_equal(consens_future_get(future)->actual, CONSENS_KEY_BYTES_MAX + 1);
     consens_future_destroy(&future);
-    assert_true(fake_node_is_quiet(&world->node, 50));
+    // None of them was sent: the next is the first that the node has.
+    future = send_get(world);
+    struct fake_call call = fake_node_take(&world->node);
+    assert_int_equal(call.request.request.key.bytes, 1);
+    fake_node_say(&world->node, &call, CS_NOT_FOUND);
+    fake_call_fini(&call);
+    assert_int_equal(consens_future_get(future)->code, CONSENS_NOT_FOUND);
+    consens_future_destroy(&future);
 }
 
 static void send_at_the_end(consens_future_t *future, void *context)
@@ -330,9 +339,8 @@ static void a_client_that_goes_ends_what_is_under_way(void **state)
 }
 
 /* Sends, waits for some, cancels some, lets go of some, with callbacks on some. */
-static void *use_client(void *context)
+static void *use_client(struct world *world)
 {
-    struct world *world = context;
     for (int i = 0; i < ROUNDS; i++) {
         consens_future_t *future = i % 3 == 0 ? send_plain_put(world) : send_get(world);
         if (i % 2 == 0) {
@@ -351,15 +359,28 @@ static void *use_client(void *context)
     return NULL;
 }
 
+static void *use_client_and_say_so(void *context)
+{
+    struct world *world = context;
+    void *failed = use_client(world);
+    atomic_fetch_add(&world->finished, 1);
+    return failed;
+}
+
 static void several_threads_share_a_client(void **state)
 {
     struct world *world = *state;
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, use_client, world), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, use_client_and_say_so, world),
+                         0);
     }
-    while (!fake_node_is_quiet(&world->node, 1000)) {
-        take_and_answer(world);
+    uint64_t limit_ms = clock_now_ms() + SHARED_MS_MAX;
+    while (atomic_load(&world->finished) < THREADS) {
+        assert_true(clock_now_ms() < limit_ms);
+        if (!fake_node_is_quiet(&world->node, 10)) {
+            take_and_answer(world);
+        }
     }
     for (int i = 0; i < THREADS; i++) {
         void *failed = NULL;
