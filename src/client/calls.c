@@ -322,7 +322,7 @@ static bool maybe_end_without_session(struct agent *agent, struct consens_future
     }
     if (outcome_is_there(refusal)) {
         outcome = outcome_without_session(&refusal->answer, what);
-    } else if (opener != NULL && opener->call.state == CALL_SENT) {
+    } else if (opener != NULL && opener->call.try_count > 0) {
         char detail[DETAIL_BYTES];
         const char *name = name_of(agent, &opener->call);
         (void)snprintf(detail, sizeof detail, "%s: %s did not answer", what, name);
