@@ -19,25 +19,63 @@ from damage import blocks, flip  # noqa: E402
 
 LIVE_SECONDS = 5.0
 STALL_SECONDS = 0.25  # a thread that sleeps 50 ms and oversleeps this much: no machine for us
+SYNC_SECONDS = 0.1  # of one page: what it takes longer, there was no disk for us
+STATUS_SECONDS = 10
 DISK_EXIT = 74
 FULL_WRITES_MAX = 160  # of 1 MiB: more than a segment in use and two made ready
 
 
-class Stalls(threading.Thread):
-    """How long this machine gave us no time at all: no node can be blamed for that."""
+class Stalls:
+    """How long this machine gave us no time at all, or no disk: no node can be blamed for that."""
 
-    def __init__(self):
-        super().__init__(daemon=True)
-        self.total = 0.0
+    def __init__(self, directories):
+        self.past = 0.0  # seconds
+        self.counted_to = 0.0  # no moment counts twice, whoever was kept waiting then
+        self.late_since = {}  # by who waits now: from when on that is a stall
+        self.lock = threading.Lock()
         self.is_over = False
+        self.threads = [threading.Thread(target=self._watch_processor, daemon=True)]
+        self.threads += [threading.Thread(target=self._watch_disk, args=(directory,), daemon=True)
+                         for directory in directories]
 
-    def run(self):
+    def start(self):
+        for thread in self.threads:
+            thread.start()
+
+    def total(self):
+        """Seconds up to now, with what still lasts."""
+        now = time.monotonic()
+        with self.lock:
+            lasting = [now - max(since, self.counted_to) for since in self.late_since.values()]
+            return self.past + max(lasting + [0.0])
+
+    def _add(self, since):
+        now = time.monotonic()
+        with self.lock:
+            self.past += max(0.0, now - max(since, self.counted_to))
+            self.counted_to = now
+
+    def _watch_processor(self):
         while not self.is_over:
-            before = time.monotonic()
+            due = time.monotonic() + 0.05
             time.sleep(0.05)
-            late = time.monotonic() - before - 0.05
-            if late > STALL_SECONDS:
-                self.total += late
+            if time.monotonic() - due > STALL_SECONDS:
+                self._add(due)
+
+    def _watch_disk(self, directory):
+        handle = os.open(os.path.join(directory, "stalls"), os.O_RDWR | os.O_CREAT, 0o600)
+        while not self.is_over:
+            late = time.monotonic() + SYNC_SECONDS
+            with self.lock:
+                self.late_since[directory] = late
+            os.pwrite(handle, bytes(4096), 0)  # the same page: it needs no room
+            os.fdatasync(handle)
+            if time.monotonic() > late:
+                self._add(late)
+            with self.lock:
+                del self.late_since[directory]
+            time.sleep(0.05)
+        os.close(handle)
 
 
 class Nemesis:
@@ -54,7 +92,7 @@ class Nemesis:
         self.blocks_spoiled = 0
         self.slots_repaired = 0
         self.live_times = []
-        self.stalls = Stalls()
+        self.stalls = Stalls([cluster.directory, cluster.disk.mount_point])
         self.stalls.start()
         self.left = []
 
@@ -76,7 +114,7 @@ class Nemesis:
     def wait_live(self):
         """Until each node serves a fresh write; answers the seconds it took."""
         began = time.monotonic()
-        stalled = self.stalls.total
+        stalled = self.stalls.total()
         waiting = list(self.nodes)
         code = 0
         while waiting:
@@ -86,14 +124,24 @@ class Nemesis:
             if code in (200, 201):
                 waiting.pop(0)
                 continue
-            took = time.monotonic() - began - (self.stalls.total - stalled)
+            took = time.monotonic() - began - (self.stalls.total() - stalled)
             if took > LIVE_SECONDS:
                 raise Failure(f"n{node.index} serves no write {took:.1f} s after healing "
                               f"(its last answer: {code or 'none'})")
             time.sleep(0.02)
-        took = time.monotonic() - began - (self.stalls.total - stalled)
+        took = time.monotonic() - began - (self.stalls.total() - stalled)
         self.live_times.append(took)
         return took
+
+    def status_of(self, node):
+        """Asked until it answers: one answer may come too late."""
+        end = time.monotonic() + STATUS_SECONDS
+        while time.monotonic() < end:
+            self.cluster.judge_alive()
+            status = node.status()
+            if status:
+                return status
+        raise Failure(f"n{node.index} does not tell its status within {STATUS_SECONDS} s")
 
     def rest(self, seconds):
         end = time.monotonic() + seconds
@@ -394,7 +442,7 @@ def edit_files(nemesis):
     node.start()
     nemesis.wait_live()
     nemesis.blocks_spoiled += len(spoiled)
-    nemesis.slots_repaired += node.status().get("slots_repaired", 0)
+    nemesis.slots_repaired += nemesis.status_of(node).get("slots_repaired", 0)
     return f"{names([node])} {os.path.basename(segment)}, {len(spoiled)} blocks"
 
 
