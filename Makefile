@@ -309,7 +309,7 @@ clean: ## remove build/
 # ---- testing ------------------------------------------------------------------------------
 
 test: $(TESTS) ## unit and crash tests
-	@tests/tools/each.sh $(TESTS)
+	@EACH_JOBS=$$((2 * $(JOBS))) tests/tools/each.sh $(TESTS) # they mostly wait
 
 scenarios: $(SCENARIOS) ## replay the transcripts of tests/scenarios
 	@$(if $(TRANSCRIPTS),$(SCENARIOS) $(TRANSCRIPTS),echo "no transcripts"; exit 1)
