@@ -30,9 +30,9 @@ struct cli_needs cli_count_needs(const struct settings *settings)
 {
     struct cli_needs needs = {
         .open_files = settings_count_files(settings) + CLIENT_FILES_MIN,
-        .sockets = (uint64_t)settings->http_threads +
+        .sockets = (uint64_t)settings_http_workers(settings) +
                    (uint64_t)SOCKETS_PER_NODE * settings->node_count + SOCKETS_BESIDES,
-        .threads = settings->http_threads + THREADS_BESIDES,
+        .threads = settings_http_workers(settings) + THREADS_BESIDES,
     };
     if (needs.sockets < SOCKETS_PRESET) {
         needs.sockets = SOCKETS_PRESET;

@@ -11,8 +11,9 @@
 
 enum {
     EXIT_CONFIGURATION = 2,
-    FILES_PER_NODE = 16, // connections both ways, reconnecting, the sockets' eventfds
-    FILES_BESIDES = 256, // log segments, listeners, standard streams, libraries
+    FILES_PER_NODE = 16,    // connections both ways, reconnecting, the sockets' eventfds
+    HTTP_RESERVE_PART = 10, // one for /-/ to so many for keys
+    FILES_BESIDES = 256,    // log segments, listeners, standard streams, libraries
 };
 
 static const char *variable(const char *name);
@@ -209,9 +210,15 @@ static void choose_directory(const struct settings_source *source,
                    settings->is_file_cluster ? own->name : "");
 }
 
+uint32_t settings_http_workers(const struct settings *settings)
+{
+    uint32_t reserve = settings->http_threads / HTTP_RESERVE_PART;
+    return settings->http_threads + (reserve > 0 ? reserve : 1);
+}
+
 uint64_t settings_count_files(const struct settings *settings)
 {
-    return (uint64_t)SETTINGS_FILES_PER_THREAD * settings->http_threads +
+    return (uint64_t)SETTINGS_FILES_PER_THREAD * settings_http_workers(settings) +
            (uint64_t)FILES_PER_NODE * settings->node_count + FILES_BESIDES;
 }
 

@@ -78,6 +78,9 @@ int settings_load(const struct settings_source *source,
 // Of HTTP: its connection, its hand-off socket's eventfd, one accepted next.
 enum { SETTINGS_FILES_PER_THREAD = 3 };
 
+/* Threads that serve HTTP: http_threads for keys, and some more so that /-/ is served too. */
+uint32_t settings_http_workers(const struct settings *settings);
+
 /* Files that a node may have open, but for the connections of ZeroMQ clients. */
 uint64_t settings_count_files(const struct settings *settings);
 

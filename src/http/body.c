@@ -75,9 +75,10 @@ bool body_discard(struct mg_connection *conn,
 
 void body_drain(struct mg_connection *conn,
                 const struct head *head,
-                struct interrupt *interrupt)
+                struct interrupt *interrupt,
+                uint32_t drain_ms)
 {
-    if (head->expects_continue || !interrupt_start(interrupt, BODY_DRAIN_MS)) {
+    if (head->expects_continue || !interrupt_start(interrupt, drain_ms)) {
         return;
     }
     char ignored[DRAIN_PIECE_BYTES];
@@ -89,7 +90,7 @@ void body_drain(struct mg_connection *conn,
         drained_bytes += bytes > 0 ? (size_t)bytes : 0;
         has_more = bytes == (int)sizeof(ignored) &&
                    drained_bytes < BODY_DRAIN_BYTES_MAX &&
-                   clock_now_ms() - started_ms < BODY_DRAIN_MS;
+                   clock_now_ms() - started_ms < drain_ms;
     }
     interrupt_stop(interrupt);
 }

@@ -38,9 +38,13 @@ bool body_discard(struct mg_connection *conn,
                   struct interrupt *interrupt,
                   uint64_t *out_bytes);
 
-/* After a reply that says `Connection: close`: what the client is still sending. */
+/*
+ * After a reply that says `Connection: close`: what the client is still sending, for
+ * `drain_ms` at most.
+ */
 void body_drain(struct mg_connection *conn,
                 const struct head *head,
-                struct interrupt *interrupt);
+                struct interrupt *interrupt,
+                uint32_t drain_ms);
 
 #endif

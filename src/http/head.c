@@ -42,7 +42,8 @@ static const struct field_rule field_rules[HEAD_FIELDS] = {
 static bool is_whole(const struct mg_request_info *info);
 static const char *last_value_end(const struct mg_request_info *info);
 static bool has_plain_request_line(const struct mg_request_info *info);
-static bool is_small(const struct mg_request_info *info, struct refusal *refusal);
+static bool
+is_small(const struct mg_request_info *info, struct head *head, struct refusal *refusal);
 static bool has_space_before_colon(const struct mg_header *field);
 static bool take_field(const struct mg_header *field,
                        struct head *head,
@@ -94,16 +95,14 @@ bool head_read(const struct mg_request_info *info,
         }
     }
     note_connection(out_head);
-    if (!is_small(info, refusal)) {
-        return false;
-    }
     // A head without fields may be one whose first line civetweb could not read: white space
     // hides the rest from is_whole(). HTTP/1.1 demands a Host anyway.
     out_head->is_keep_alive =
         out_head->is_keep_alive && (info->num_headers > 0 || MUTANT_IS(142));
     // Where the body ends matters even if the request is refused.
     return take_framing(out_head, is_http_1_0, refusal) &&
-           take_expect(out_head, is_http_1_0, refusal) && is_offered;
+           take_expect(out_head, is_http_1_0, refusal) &&
+           is_small(info, out_head, refusal) && is_offered;
 }
 
 static bool is_whole(const struct mg_request_info *info)
@@ -127,7 +126,8 @@ static bool is_whole(const struct mg_request_info *info)
     return end[1] == '\0' && end[2] == '\r' && end[3] == '\0';
 }
 
-static bool is_small(const struct mg_request_info *info, struct refusal *refusal)
+static bool
+is_small(const struct mg_request_info *info, struct head *head, struct refusal *refusal)
 {
     size_t bytes =
         (size_t)(last_value_end(info) - info->request_method) + strlen("\r\n\r\n");
@@ -139,10 +139,10 @@ static bool is_small(const struct mg_request_info *info, struct refusal *refusal
     bool is_target = target_bytes > bytes / 2;
     refusal->limit = HEAD_BYTES_MAX;
     refusal->actual = bytes;
-    return refuse_and_close(refusal, is_target ? CS_KEY_TOO_LONG : CS_HEAD_TOO_LARGE,
-                            "the request head has %zu bytes, more than the limit of %d%s",
-                            bytes, HEAD_BYTES_MAX,
-                            is_target ? ": its path is too long" : "");
+    head->is_keep_alive = false; // after the body, if there is one
+    return refuse(refusal, is_target ? CS_KEY_TOO_LONG : CS_HEAD_TOO_LARGE,
+                  "the request head has %zu bytes, more than the limit of %d%s", bytes,
+                  HEAD_BYTES_MAX, is_target ? ": its path and query are too long" : "");
 }
 
 static const char *last_value_end(const struct mg_request_info *info)

@@ -17,7 +17,8 @@ enum {
     HEAD_BYTES_MAX = 16384,
     // What civetweb holds of a request: a head that does not fit into it is malformed to
     // civetweb, so it is larger than what we allow, to tell the client what is wrong.
-    HEAD_BUFFER_BYTES = 65536,
+    // Not larger still: civetweb looks through all it has with each piece that comes.
+    HEAD_BUFFER_BYTES = 32768,
 };
 
 enum head_field {

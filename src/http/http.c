@@ -67,7 +67,7 @@ struct http *http_start(void *zmq_context,
     const char *address = settings->nodes[settings->node_index].http;
     *out_exit_code = HTTP_EXIT_OS_ERROR;
     if (!has_sockets(zmq_context, settings, out_error, error_bytes) ||
-        !listen_raise_files(settings->http_threads, out_error, error_bytes)) {
+        !listen_raise_files(settings_http_workers(settings), out_error, error_bytes)) {
         return NULL;
     }
     struct http *http = calloc(1, sizeof(*http));
@@ -75,7 +75,7 @@ struct http *http_start(void *zmq_context,
     http->shared.zmq_context = zmq_context;
     http->shared.settings = settings;
     http->shared.version = version;
-    http->shared.reserve.threads = settings->http_threads;
+    http->shared.reserve.share = settings->http_threads;
     atomic_store(&http->shared.body_deadline_ms, BODY_DEADLINE_MS);
     interrupt_prepare();
     (void)mg_init_library(0);
@@ -136,7 +136,7 @@ static struct mg_context *start_civetweb(struct http *http,
     const char *address = settings->nodes[settings->node_index].http;
     char threads[OPTION_TEXT_BYTES];
     char buffer_bytes[OPTION_TEXT_BYTES];
-    (void)snprintf(threads, sizeof(threads), "%u", settings->http_threads);
+    (void)snprintf(threads, sizeof(threads), "%u", settings_http_workers(settings));
     (void)snprintf(buffer_bytes, sizeof(buffer_bytes), "%d", HEAD_BUFFER_BYTES);
     // Names and values in turn.
     // clang-format off
@@ -182,7 +182,7 @@ static struct mg_context *start_civetweb(struct http *http,
 // nothing: both without a word.
 static bool has_all_threads(const struct http *http)
 {
-    uint32_t wanted = http->shared.settings->http_threads + 1;
+    uint32_t wanted = settings_http_workers(http->shared.settings) + 1;
     uint32_t started = atomic_load(&http->started_count);
     for (uint32_t pauses = 0; started < wanted && pauses < START_PAUSES; pauses++) {
         pause_shortly();
@@ -196,7 +196,8 @@ static bool has_all_threads(const struct http *http)
 static void say_threads(const struct settings *settings, char *out_error, size_t bytes)
 {
     char what[THREADS_TEXT_BYTES];
-    (void)snprintf(what, sizeof(what), "its %u HTTP threads", settings->http_threads);
+    (void)snprintf(what, sizeof(what), "its %u HTTP threads",
+                   settings_http_workers(settings));
     thread_error_say(what, EAGAIN, out_error, bytes);
 }
 
@@ -206,6 +207,8 @@ static void stop_incomplete(struct http *http)
     if (!atomic_load(&http->has_master)) {
         return;
     }
+    atomic_store(&http->shared.is_stopping,
+                 true); // who is served already waits for nobody
     mg_stop(http->context);
     (void)mg_exit_library();
     free(http);
@@ -293,12 +296,14 @@ static bool has_sockets(void *zmq_context,
 {
     int sockets_max = zmq_ctx_get(zmq_context, ZMQ_MAX_SOCKETS);
     CHECK(sockets_max > 0);
-    if ((uint64_t)sockets_max < (uint64_t)settings->http_threads + HTTP_SOCKETS_SPARE) {
+    uint32_t workers = settings_http_workers(settings);
+    if ((uint64_t)sockets_max < (uint64_t)workers + HTTP_SOCKETS_SPARE) {
         (void)snprintf(
             out_error, error_bytes,
             "server/http/threads = %u does not fit into the %d ZeroMQ sockets of this "
-            "process: set it to at most %d",
-            settings->http_threads, sockets_max, sockets_max - HTTP_SOCKETS_SPARE);
+            "process: it and %d more are wanted. Lower it",
+            settings->http_threads, sockets_max,
+            (int)(workers - settings->http_threads) + HTTP_SOCKETS_SPARE);
         return false;
     }
     return true;

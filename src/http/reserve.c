@@ -8,13 +8,6 @@
 
 static bool try_to_enter(struct reserve *reserve);
 
-uint32_t reserve_share(const struct reserve *reserve)
-{
-    uint32_t kept = reserve->threads / RESERVE_PART;
-    kept = kept > 0 ? kept : 1;
-    return reserve->threads > kept ? reserve->threads - kept : 1;
-}
-
 bool reserve_enter(struct reserve *reserve)
 {
     uint64_t started_ms = clock_now_ms();
@@ -46,16 +39,16 @@ void reserve_close_connection(struct reserve *reserve)
 
 bool reserve_is_short(const struct reserve *reserve)
 {
-    return atomic_load(&reserve->connection_count) > reserve_share(reserve) &&
-           !MUTANT_IS(342);
+    return atomic_load(&reserve->connection_count) > reserve->share && !MUTANT_IS(342);
 }
 
 static bool try_to_enter(struct reserve *reserve)
 {
-    unsigned before = atomic_fetch_add(&reserve->key_count, 1);
-    if (before < reserve_share(reserve) || MUTANT_IS(341)) {
-        return true;
+    unsigned count = atomic_load(&reserve->key_count);
+    bool is_free = count < reserve->share || MUTANT_IS(341);
+    while (is_free &&
+           !atomic_compare_exchange_weak(&reserve->key_count, &count, count + 1)) {
+        is_free = count < reserve->share || MUTANT_IS(341);
     }
-    (void)atomic_fetch_sub(&reserve->key_count, 1);
-    return false;
+    return is_free;
 }

@@ -1,8 +1,8 @@
 /*
  * reserve.h - some of the workers are kept for what is no key: a request for a key may wait
  * for the engine up to its time limit, and as many of them as there are workers would
- * silence /-/live and /-/status too. And where nearly all workers hold a connection, those
- * that end with their reply make room for others.
+ * silence /-/live and /-/status too. And where more workers than are meant for keys hold a
+ * connection, those that end with their reply make room for others.
  *
  * Thread: any; a reserve outlives the workers.
  */
@@ -14,19 +14,15 @@
 #include <stdint.h>
 
 enum {
-    RESERVE_PART = 10, // one of so many workers, and one at least
     // A burst of short requests is over by then; the reserve is not held for longer.
     RESERVE_PATIENCE_MS = 50,
 };
 
-struct reserve { // zeroed but for `threads`
-    uint32_t threads;
+struct reserve {                  // zeroed but for `share`
+    uint32_t share;               // workers that may serve keys at a time
     atomic_uint key_count;        // workers that serve a request for a key
     atomic_uint connection_count; // workers that hold a connection
 };
-
-/* All workers but the reserve. */
-uint32_t reserve_share(const struct reserve *reserve);
 
 /* False: the share is taken, and was not given back in time. */
 bool reserve_enter(struct reserve *reserve);

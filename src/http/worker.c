@@ -190,7 +190,7 @@ static bool enter_share(struct exchange *exchange)
                             "%u requests for keys wait here already, and the other "
                             "threads are kept for /-/: try again, or raise "
                             "server/http/threads",
-                            reserve_share(reserve));
+                            reserve->share);
 }
 
 static bool take_body(struct exchange *exchange)
@@ -273,7 +273,11 @@ static void send_answer(struct exchange *exchange)
     // This also keeps civetweb from reading the rest of a body, however long.
     mg_disable_connection_keep_alive(exchange->conn);
     if (is_written && exchange->has_unread_body) {
-        body_drain(exchange->conn, &exchange->head, &exchange->worker->interrupt);
+        // Who found no room among the keys holds a worker of the reserve.
+        bool is_of_reserve =
+            exchange->refusal.status == CS_OVERLOADED && !exchange->has_entered;
+        body_drain(exchange->conn, &exchange->head, &exchange->worker->interrupt,
+                   is_of_reserve ? RESERVE_PATIENCE_MS : BODY_DRAIN_MS);
     }
 }
 

@@ -1,12 +1,13 @@
 #include "fuzz/fake_http.h"
 
 #include "base/check.h"
+#include "http/head.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <strings.h>
 
-enum { BUFFER_BYTES = 65536, CHUNK_LINE_BYTES_MAX = 64 };
+enum { BUFFER_BYTES = HEAD_BUFFER_BYTES, CHUNK_LINE_BYTES_MAX = 64 };
 
 /* ---- civetweb's head --------------------------------------------------------------- */
 

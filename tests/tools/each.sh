@@ -16,13 +16,17 @@ fi
 
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
+# Those in the background do not hear Ctrl-C themselves.
+trap 'kill $(jobs -p) 2>/dev/null; wait; exit 130' INT TERM
 counts=$logs/counts # a line a program: passed failed
 
 # run PROGRAM LOG: one line about it, or several in one piece; the counts.
 run() {
     local program=$1 log=$2 command=("$1") name started=$SECONDS code passed failed
     [[ $program == *.sh ]] && command=(bash "$program")
-    timeout -k 10 "$limit_s" "${command[@]}" </dev/null >"$log" 2>&1
+    timeout -k 10 "$limit_s" "${command[@]}" </dev/null >"$log" 2>&1 &
+    trap "kill $! 2>/dev/null" TERM
+    wait $!
     code=$?
     read -r passed failed < <(awk -f "$tools/count.awk" "$log")
     if [ "$passed" = - ]; then

@@ -33,6 +33,16 @@ static void needs_grow_with_threads_and_nodes(void **state)
     assert_true(many.open_files > 3 * 4096 + 7 * 8);
 }
 
+static void a_tenth_and_one_at_least_is_in_reserve(void **state)
+{
+    (void)state;
+    static const uint32_t workers[][2] = {{4, 5}, {9, 10}, {20, 22}, {256, 281}};
+    for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++) {
+        struct settings settings = {.http_threads = workers[i][0]};
+        assert_int_equal(settings_http_workers(&settings), workers[i][1]);
+    }
+}
+
 static void as_many_threads_as_asked_for_are_tried(void **state)
 {
     (void)state;
@@ -122,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(needs_grow_with_threads_and_nodes),
+        cmocka_unit_test(a_tenth_and_one_at_least_is_in_reserve),
         cmocka_unit_test(a_context_allows_the_sockets_it_was_asked_for),
         cmocka_unit_test(more_sockets_than_libzmq_allows_are_refused),
         cmocka_unit_test(as_many_threads_as_asked_for_are_tried),

@@ -211,7 +211,7 @@ static void a_head_has_at_most_16_kib(void **state)
         assert_int_equal(refusal.status, CS_HEAD_TOO_LARGE);
         assert_int_equal(refusal.limit, HEAD_BYTES_MAX);
         assert_int_equal(refusal.actual, sizes[i]);
-        assert_true(refusal.must_close);
+        assert_false(head.is_keep_alive);
     }
 }
 

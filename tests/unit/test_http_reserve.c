@@ -11,20 +11,10 @@
 
 enum { LONG_MS = 5000 };
 
-static void a_tenth_and_one_at_least_is_kept(void **state)
-{
-    (void)state;
-    static const uint32_t shares[][2] = {{4, 3}, {9, 8}, {20, 18}, {256, 231}, {1, 1}};
-    for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++) {
-        const struct reserve reserve = {.threads = shares[i][0]};
-        assert_int_equal(reserve_share(&reserve), shares[i][1]);
-    }
-}
-
 static void the_share_is_not_exceeded(void **state)
 {
     (void)state;
-    struct reserve reserve = {.threads = 4};
+    struct reserve reserve = {.share = 3};
     for (int i = 0; i < 3; i++) {
         assert_true(reserve_enter(&reserve));
     }
@@ -45,7 +35,7 @@ static void *leave_once(void *reserve)
 static void what_is_given_back_in_time_is_taken(void **state)
 {
     (void)state;
-    struct reserve reserve = {.threads = 2};
+    struct reserve reserve = {.share = 1};
     for (int i = 0; i < 3; i++) {
         assert_true(reserve_enter(&reserve));
         pthread_t thread = 0;
@@ -58,7 +48,7 @@ static void what_is_given_back_in_time_is_taken(void **state)
 static void connections_beyond_the_share_run_short(void **state)
 {
     (void)state;
-    struct reserve reserve = {.threads = 4};
+    struct reserve reserve = {.share = 3};
     for (int i = 0; i < 3; i++) {
         reserve_open_connection(&reserve);
         assert_false(reserve_is_short(&reserve));
@@ -72,7 +62,6 @@ static void connections_beyond_the_share_run_short(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_tenth_and_one_at_least_is_kept),
         cmocka_unit_test(the_share_is_not_exceeded),
         cmocka_unit_test(what_is_given_back_in_time_is_taken),
         cmocka_unit_test(connections_beyond_the_share_run_short),

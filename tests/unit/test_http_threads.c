@@ -30,7 +30,7 @@ static struct http *start_with(void *context, int threads, int *out_code, char e
 {
     static struct settings settings;
     settings.node_count = 1;
-    settings.http_threads = THREADS;
+    settings.http_threads = THREADS - 1; // and one in reserve
     (void)snprintf(settings.nodes[0].http, sizeof(settings.nodes[0].http), "127.0.0.1:%u",
                    port);
     atomic_store(&threads_left, threads);
