@@ -338,17 +338,16 @@ static uint64_t count_lost(const struct engine *engine)
  * Slots are lost that were whole a moment ago, when the log was opened. The core has them
  * as whole: it would vote with them and refer to their bytes. The next start knows better.
  */
-static void explain_lost_since(const struct engine *engine,
-                               const struct wal_fault *fault,
-                               struct boot_error *error)
+static void
+explain_lost_since(const struct engine *engine, cs_slot slot, struct boot_error *error)
 {
     error->exit_code = ENGINE_EXIT_DAMAGED;
     (void)snprintf(error->text, error->text_bytes,
-                   "the log in %s was whole when it was opened, and slots %llu to %llu "
-                   "cannot be read any more: the disk is failing. Start this node again: "
-                   "what is lost is then repaired from the other nodes, if there are any",
-                   engine->settings->data_directory, (unsigned long long)fault->first,
-                   (unsigned long long)fault->last);
+                   "the log in %s was whole when it was opened, and what it says near "
+                   "slot %llu cannot be read any more: the disk is failing. Start this "
+                   "node again: what is lost is then repaired from the other nodes, if "
+                   "there are any",
+                   engine->settings->data_directory, (unsigned long long)slot);
 }
 
 static bool replay_all(struct engine *engine, struct boot_error *error)
@@ -366,7 +365,7 @@ static bool replay_all(struct engine *engine, struct boot_error *error)
             return fail(error, exit_code_of(status), wal_error(engine->wal));
         }
         if (count_lost(engine) > lost && !MUTANT_IS(323)) {
-            explain_lost_since(engine, &slice.fault, error);
+            explain_lost_since(engine, slot, error);
             wal_slice_fini(&slice);
             return false;
         }

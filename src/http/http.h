@@ -27,7 +27,8 @@ enum {
 /*
  * NULL: *out_exit_code, and one sentence (busy port: which, what to do). `settings` and
  * `version` must outlive it. The context's ZMQ_MAX_SOCKETS is at least
- * settings_http_workers() + HTTP_SOCKETS_SPARE; it must be set before the context's first socket is made.
+ * settings_http_workers() + HTTP_SOCKETS_SPARE; it must be set before the context's first
+ * socket is made.
  */
 struct http *http_start(void *zmq_context,
                         const struct settings *settings,

@@ -171,6 +171,7 @@ static void receive_persisted(struct paxos_core *core, const struct paxos_event 
     proposer_persisted(core);
     acceptor_persisted(core);
     fetch_persisted(core);
+    repair_persisted(core);
 }
 
 static void receive_log_message(struct paxos_core *core,

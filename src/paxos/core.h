@@ -179,6 +179,7 @@ struct proposer {
     cs_slot sync_length; // S_b
     struct paxos_digest sync_chain;
     uint64_t fetch_sent_ms;
+    cs_slot durable_seen; // of the own log: the disk may be what is waited for
     // leading
     uint64_t leading_since_ms;
     uint64_t sync_time_ms; // log time at S_b
@@ -210,6 +211,7 @@ struct faulty { // repair.c
     bool is_told;
     uint32_t seat; // asked last
     uint64_t asked_ms;
+    bool is_waiting;  // for the own disk, before anybody is asked again
     uint32_t lacking; // mask: they said that they have no copy
     uint32_t sweeps;  // how often all of them said so
     uint64_t halt_ms; // after enough of those
@@ -526,6 +528,7 @@ bool fetch_install(struct paxos_core *core,
 
 /* ---- repair.c ---- */
 void repair_init(struct paxos_core *core, const struct paxos_recovered *recovered);
+void repair_persisted(struct paxos_core *core);
 void repair_tick(struct paxos_core *core);
 /* Entries without a ballot, while the log has slots of unknown identity. */
 void repair_receive_entries(struct paxos_core *core, const struct paxos_message *message);

@@ -59,6 +59,10 @@ static uint32_t others_mask(const struct paxos_core *core)
 
 static void send_fetch(struct paxos_core *core, uint32_t seat, cs_slot first)
 {
+    core->faulty.is_waiting = !core_disk_keeps_up(core, core->settings.message_bytes);
+    if (core->faulty.is_waiting) {
+        return;
+    }
     struct paxos_message *message = core_send_now(core, PAXOS_FETCH, seat);
     message->fetch.first = first;
     message->fetch.last = core->faulty.last;
@@ -176,11 +180,20 @@ void repair_tick(struct paxos_core *core)
         core_trace(core, PAXOS_TRACE_FAULTY, core->settings.seat, core->accepted,
                    core->log.length + 1);
     }
-    if (has_part(core) &&
-        core->now_ms >= faulty->part_grew_ms + core->settings.stall_ms) {
-        drop_part(core); // perhaps of no log that anybody can complete: from the start
+    bool is_stuck =
+        has_part(core) && core->now_ms >= faulty->part_grew_ms + core->settings.stall_ms;
+    if (is_stuck) {
+        give_up_part(core); // perhaps of no log that anybody can complete
     }
-    ask_next(core, MUTANT_IS(242));
+    // From the start, and from others first.
+    ask_next(core, (is_stuck && !MUTANT_IS(368)) || MUTANT_IS(242));
+}
+
+void repair_persisted(struct paxos_core *core)
+{
+    if (core->faulty.is_active && core->faulty.is_waiting) {
+        ask_next(core, false);
+    }
 }
 
 static void note_lacking(struct paxos_core *core, uint32_t seat)
@@ -355,6 +368,35 @@ static void take_staged(struct paxos_core *core)
     finish_piece(core, first, count);
 }
 
+/* All of the part is decided there, and nothing says that it was lost there. */
+static bool knows_decided(const struct paxos_core *core,
+                          const struct paxos_message *message)
+{
+    return message->log.decided >= message->log.from &&
+           (core->faulty.lacking >> message->from & 1u) == 0;
+}
+
+/* Decided entries are taken piece by piece, however many, and may replace the own log. */
+static void ask_from_start(struct paxos_core *core, uint32_t seat, bool is_part_right)
+{
+    if (is_part_right) {
+        drop_part(core);
+    } else {
+        give_up_part(core);
+    }
+    core->faulty.seat = seat;
+    send_fetch(core, seat, first_wanted(core));
+}
+
+/* Longer than memory holds: who began it has another log, else who goes on with it. */
+static void drop_long_part(struct paxos_core *core, uint32_t seat)
+{
+    uint32_t others = core->faulty.part_seats & ~(1u << seat);
+    drop_part(core);
+    core->faulty.lacking |= others != 0 ? others : 1u << seat;
+    ask_next(core, true);
+}
+
 static void stage_copy(struct paxos_core *core, const struct paxos_message *message)
 {
     struct staging *staging = &core->staging;
@@ -374,13 +416,17 @@ static void stage_copy(struct paxos_core *core, const struct paxos_message *mess
     }
     cs_slot left = core->faulty.last - log->from;
     uint32_t count = message->entry_count < left ? message->entry_count : (uint32_t)left;
-    if (!digest_equal(log->from_chain, staging_chain(staging))) {
+    bool follows = digest_equal(log->from_chain, staging_chain(staging));
+    if (has_part(core) && knows_decided(core, message) && !MUTANT_IS(369)) {
+        ask_from_start(core, message->from, follows);
+        return;
+    }
+    if (!follows) {
         note_part_lacking(core, message->from);
         return;
     }
     if (!staging_add(staging, message->entries, count, core->settings.ring_entries)) {
-        drop_part(core);
-        note_lacking(core, message->from);
+        drop_long_part(core, message->from);
         return;
     }
     core_take(core, 0, count);

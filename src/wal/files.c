@@ -312,9 +312,9 @@ int files_sync_parent(const char *path)
         (void)close(handle);
     }
     free(copy);
-    // A parent that may be entered but not read cannot be synced by us; its owner made
-    // it.
-    return error == EACCES ? 0 : error;
+    // A parent that may be entered but not read cannot be synced by us; its owner made it.
+    // One that cannot be written, or synced at all, was made before.
+    return error == EACCES || error == EROFS || error == EINVAL ? 0 : error;
 }
 
 static int lock_directory(int directory, const struct complaint *complaint)

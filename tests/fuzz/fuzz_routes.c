@@ -293,7 +293,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         .settings = &settings,
         .version = "1-fuzz",
         .body_deadline_ms = BODY_DEADLINE_MS,
-        .reserve = {.threads = 4},
+        .reserve = {.share = 4},
     };
     struct mg_connection conn;
     set_up_settings();
