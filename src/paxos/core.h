@@ -218,6 +218,7 @@ struct faulty { // repair.c
     // Of a copy that is staged in part:
     uint32_t part_seats;   // mask: who gave pieces of it
     uint32_t part_lacking; // mask: they have nothing that follows it
+    uint32_t start_asked;  // mask: asked for all of it, as they know it decided
     uint64_t part_grew_ms;
 };
 

@@ -294,7 +294,7 @@ void proposer_persisted(struct paxos_core *core)
         core->proposer.progress_ms = core->now_ms;
         maybe_choose(core);
     }
-    if (core->log.durable > core->proposer.durable_seen) {
+    if (core->log.durable != core->proposer.durable_seen) {
         core->proposer.durable_seen = core->log.durable;
         core->proposer.progress_ms = core->now_ms;
     }

@@ -89,11 +89,20 @@ static void end_sweep(struct paxos_core *core)
 {
     struct faulty *faulty = &core->faulty;
     faulty->lacking = 0;
+    faulty->start_asked = 0;
+    faulty->is_waiting = false;
     faulty->sweeps++;
     faulty->asked_ms = core->now_ms + SWEEP_PAUSE_MS;
     if (faulty->sweeps == SWEEPS_MAX) {
         faulty->halt_ms = core->now_ms + LAST_WORDS_MS;
     }
+}
+
+/* A copy is staged in part; what follows it may come from any peer. */
+static bool has_part(const struct paxos_core *core)
+{
+    const struct staging *staging = &core->staging;
+    return staging->is_active && ballot_is_none(staging->ballot) && staging->count > 0;
 }
 
 static void maybe_halt(struct paxos_core *core)
@@ -103,18 +112,11 @@ static void maybe_halt(struct paxos_core *core)
     if (can_others_lead && !MUTANT_IS(329)) {
         faulty->sweeps = 0; // if they cannot one day, what they have then counts
     }
-    if (faulty->is_active && faulty->sweeps >= SWEEPS_MAX &&
+    if (faulty->is_active && faulty->sweeps >= SWEEPS_MAX && !has_part(core) &&
         core->now_ms >= faulty->halt_ms && !can_others_lead && !MUTANT_IS(104)) {
         MARK(P5_LOST);
         core_halt(core, PAXOS_HALT_LOST, core->settings.seat);
     }
-}
-
-/* A copy is staged in part; what follows it may come from any peer. */
-static bool has_part(const struct paxos_core *core)
-{
-    const struct staging *staging = &core->staging;
-    return staging->is_active && ballot_is_none(staging->ballot) && staging->count > 0;
 }
 
 static void drop_part(struct paxos_core *core)
@@ -144,8 +146,9 @@ static cs_slot first_wanted(const struct paxos_core *core)
 /*
  * `skips_lacking`: who has said that it has nothing is not asked now. It is asked again
  * once another one is silent: by now it may have got one, the silent one may never answer.
+ * `late`: seats that then come last.
  */
-static void ask_next(struct paxos_core *core, bool skips_lacking)
+static void ask_next(struct paxos_core *core, bool skips_lacking, uint32_t late)
 {
     struct faulty *faulty = &core->faulty;
     uint32_t others = others_mask(core);
@@ -160,7 +163,10 @@ static void ask_next(struct paxos_core *core, bool skips_lacking)
         end_sweep(core);
         return;
     }
-    uint32_t skipped = skips_lacking ? lacking : 0;
+    uint32_t skipped = skips_lacking ? lacking | late : 0;
+    if ((skipped & others) == others) {
+        skipped = lacking;
+    }
     do {
         faulty->seat = (faulty->seat + 1) % core->settings.member_count;
     } while (faulty->seat == core->settings.seat || (skipped >> faulty->seat & 1u) != 0);
@@ -182,17 +188,18 @@ void repair_tick(struct paxos_core *core)
     }
     bool is_stuck =
         has_part(core) && core->now_ms >= faulty->part_grew_ms + core->settings.stall_ms;
+    uint32_t givers = is_stuck ? faulty->part_seats : 0;
     if (is_stuck) {
-        give_up_part(core); // perhaps of no log that anybody can complete
+        drop_part(core); // perhaps of no log that anybody can complete: from the start
+        faulty->lacking |= MUTANT_IS(370) ? givers : 0;
     }
-    // From the start, and from others first.
-    ask_next(core, (is_stuck && !MUTANT_IS(368)) || MUTANT_IS(242));
+    ask_next(core, (is_stuck && !MUTANT_IS(368)) || MUTANT_IS(242), givers);
 }
 
 void repair_persisted(struct paxos_core *core)
 {
     if (core->faulty.is_active && core->faulty.is_waiting) {
-        ask_next(core, false);
+        ask_next(core, false, 0);
     }
 }
 
@@ -201,7 +208,7 @@ static void note_lacking(struct paxos_core *core, uint32_t seat)
     MARK(P5_LACKING);
     core->faulty.lacking |= 1u << seat;
     if (seat == core->faulty.seat) {
-        ask_next(core, true);
+        ask_next(core, true, 0);
     }
 }
 
@@ -210,7 +217,7 @@ static void note_part_lacking(struct paxos_core *core, uint32_t seat)
 {
     core->faulty.part_lacking |= 1u << seat;
     if (seat == core->faulty.seat) {
-        ask_next(core, true);
+        ask_next(core, true, 0);
     }
 }
 
@@ -273,6 +280,7 @@ static void finish_piece(struct paxos_core *core, cs_slot first, uint32_t count)
         drop_part(core); // it began before what is there now
     }
     faulty->lacking = 0;
+    faulty->start_asked = 0;
     faulty->sweeps = 0;
     if (core->log.length == faulty->last) {
         rejoin(core);
@@ -280,7 +288,7 @@ static void finish_piece(struct paxos_core *core, cs_slot first, uint32_t count)
     core_persist(core, PAXOS_PERSIST_REPAIR, first, count);
     uint32_t leader = core_seat_of(core, core->promised);
     if (faulty->is_active) {
-        ask_next(core, false);
+        ask_next(core, false, 0);
     } else if (core->role == PAXOS_FOLLOWER && leader != NO_SEAT &&
                leader != core->settings.seat) {
         core->stream.asked_ms = 0;
@@ -355,7 +363,7 @@ static void take_staged(struct paxos_core *core)
     uint32_t count = staging->count;
     if (!is_right) {
         give_up_part(core);
-        ask_next(core, true);
+        ask_next(core, true, 0);
         return;
     }
     staging->is_active = false;
@@ -368,12 +376,13 @@ static void take_staged(struct paxos_core *core)
     finish_piece(core, first, count);
 }
 
-/* All of the part is decided there, and nothing says that it was lost there. */
+/* All of the part is decided there, and it was not asked for that in vain. */
 static bool knows_decided(const struct paxos_core *core,
                           const struct paxos_message *message)
 {
+    uint32_t tried = core->faulty.lacking | core->faulty.start_asked;
     return message->log.decided >= message->log.from &&
-           (core->faulty.lacking >> message->from & 1u) == 0;
+           (tried >> message->from & 1u) == 0;
 }
 
 /* Decided entries are taken piece by piece, however many, and may replace the own log. */
@@ -385,16 +394,17 @@ static void ask_from_start(struct paxos_core *core, uint32_t seat, bool is_part_
         give_up_part(core);
     }
     core->faulty.seat = seat;
+    core->faulty.start_asked |= 1u << seat;
     send_fetch(core, seat, first_wanted(core));
 }
 
 /* Longer than memory holds: who began it has another log, else who goes on with it. */
 static void drop_long_part(struct paxos_core *core, uint32_t seat)
 {
-    uint32_t others = core->faulty.part_seats & ~(1u << seat);
+    uint32_t others = core->faulty.part_seats & ~(1u << seat) & ~core->faulty.lacking;
     drop_part(core);
     core->faulty.lacking |= others != 0 ? others : 1u << seat;
-    ask_next(core, true);
+    ask_next(core, true, 0);
 }
 
 static void stage_copy(struct paxos_core *core, const struct paxos_message *message)
@@ -474,7 +484,7 @@ void repair_receive_entries(struct paxos_core *core, const struct paxos_message 
                walk.conflict_slot > core->log.decided) {
         faulty->is_doubted = true;
         drop_part(core);
-        ask_next(core, true);
+        ask_next(core, true, 0);
     } else if (differs) {
         give_up_rest(core, message, upto);
     } else if (log->from == core->log.length && upto > core->log.length) {

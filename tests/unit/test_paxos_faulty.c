@@ -156,6 +156,36 @@ static void it_halts_if_nobody_can_decide_without_what_is_lost(void **state)
     assert_int_equal(turn_of_halt(99999), 0);
 }
 
+/*
+ * One that gives the first part and no more has not said that it has no copy: silence is no
+ * answer (P4).
+ */
+static void a_part_that_stalls_is_no_answer(void **state)
+{
+    (void)state;
+    enum { TURNS = 1500, TURN_MS = 10 };
+    struct paxos_rig rig;
+    damaged_start(&rig, 6, 1u << 4 | 1u << 5);
+    for (int turn = 0; turn < TURNS; turn++) {
+        for (uint32_t seat = 1; seat < 3; seat++) {
+            struct paxos_message reply =
+                paxos_rig_message(PAXOS_HEARTBEAT_REPLY, seat, &rig);
+            reply.heartbeat_reply.faulty = reply.heartbeat_reply.gated = 1;
+            reply.heartbeat_reply.round = rig.core->election.round;
+            paxos_rig_receive(&rig, &reply);
+        }
+        if (turn < TURNS / 2) { // then it says nothing at all
+            damaged_receive_copy(&rig, 1, 3, 1, 0);
+        }
+        damaged_receive_nothing(&rig, 2, 3);
+        damaged_receive_nothing(&rig, 2, 4);
+        assert_int_equal(rig.effects.halt, PAXOS_HALT_NONE);
+        paxos_rig_wait(&rig, TURN_MS);
+        assert_int_equal(rig.effects.halt, PAXOS_HALT_NONE);
+    }
+    paxos_rig_fini(&rig);
+}
+
 /* Who could lead all the time and cannot for a moment has not lost anything by that. */
 static void it_does_not_halt_because_others_falter_later(void **state)
 {
@@ -350,6 +380,7 @@ int main(void)
         cmocka_unit_test(a_node_that_is_behind_does_not_lead),
         cmocka_unit_test(who_lacks_it_too_says_so),
         cmocka_unit_test(it_halts_if_nobody_can_decide_without_what_is_lost),
+        cmocka_unit_test(a_part_that_stalls_is_no_answer),
         cmocka_unit_test(it_does_not_halt_because_others_falter_later),
         cmocka_unit_test(a_leaders_whole_log_replaces_it),
         cmocka_unit_test(under_its_own_ballot_the_log_must_reach_what_it_acked),
