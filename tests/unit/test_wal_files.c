@@ -188,6 +188,7 @@ static void the_name_of_a_directory_is_made_durable(void **state)
     assert_int_equal(files_sync_parent(path), ENOENT);
     assert_int_equal(files_sync_parent("name"), 0);
     assert_int_equal(files_sync_parent("/name/"), 0);
+    assert_int_equal(files_sync_parent("/proc/name"), 0); // nothing is durable there
 }
 
 /* Others use the disk, too: a file of ours takes some of what there is, about. */
@@ -200,6 +201,13 @@ static void the_room_of_the_disk_is_told(void **state)
     uint64_t room = fixture->files.room_of(fixture->files.context);
     assert_in_range(room, 1, (uint64_t)status.f_blocks * status.f_frsize);
     assert_true(room >= (uint64_t)status.f_bavail * status.f_frsize / 2);
+    uid_t user = geteuid();
+    if (user == 0) { // what is kept for it is room for nobody else
+        assert_int_equal(seteuid(1), 0);
+        uint64_t others = fixture->files.room_of(fixture->files.context);
+        assert_int_equal(seteuid(user), 0);
+        assert_true(others <= room + room / 2);
+    }
 }
 
 static void planted_faults_make_each_sync_slow(void **state)

@@ -219,7 +219,7 @@ static struct log_fixture *new_log(enum shape shape)
     return fixture;
 }
 
-/* The read, or opening of a file, after `calls` others fails. False: there is none. */
+/* The call of that kind after `calls` others fails. False: there is none. */
 static bool
 fail_one_call(enum shape shape, enum sim_disk_call call, uint64_t calls, int error)
 {
@@ -229,10 +229,12 @@ fail_one_call(enum shape shape, enum sim_disk_call call, uint64_t calls, int err
     bool has_failed = sim_disk_has_failed(fixture->disk);
     // A place that could not be read once is read again.
     bool is_read_again = call == SIM_DISK_READ && error == EIO;
-    assert_int_equal(status == WAL_OK, is_read_again || !has_failed);
+    // Of a segment that is made ready: no room for it yet.
+    bool may_go_on = error == SIM_DISK_SHORT_WRITE && status == WAL_OK;
+    assert_int_equal(status == WAL_OK, may_go_on || is_read_again || !has_failed);
     if (status != WAL_OK) {
         assert_non_null(strstr(fixture->recovery.sentence, "cannot"));
-        log_fixture_restart(fixture); // nothing was changed
+        log_fixture_restart(fixture); // nothing was changed that says something else
     }
     log_fixture_assert_recovered(fixture);
     if (has_failed) { // else it would strike now
@@ -248,10 +250,9 @@ static void a_call_that_fails_while_opening_loses_nothing(void **state)
     static const struct {
         enum sim_disk_call kind;
         int error;
-    } CALLS[] = {{SIM_DISK_READ, EIO},
-                 {SIM_DISK_READ, ENXIO},
-                 {SIM_DISK_OPEN, EIO},
-                 {SIM_DISK_SIZE, EIO}};
+    } CALLS[] = {{SIM_DISK_READ, EIO},  {SIM_DISK_READ, ENXIO},
+                 {SIM_DISK_OPEN, EIO},  {SIM_DISK_SIZE, EIO},
+                 {SIM_DISK_WRITE, EIO}, {SIM_DISK_WRITE, SIM_DISK_SHORT_WRITE}};
     for (int shape = 0; shape < SHAPES; shape++) {
         for (size_t i = 0; i < sizeof CALLS / sizeof CALLS[0]; i++) {
             uint64_t calls = 0;
