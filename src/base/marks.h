@@ -134,7 +134,8 @@
     X(ROW_SUPERBLOCK, "superblock sound", NULL)                                          \
     X(ROW_ACCEPT, "block accepted", NULL)                                                \
     X(ROW_STALE, "block out of place: cut", "tests/unit/test_recovery_table.c")          \
-    X(ROW_MISPLACED, "block out of place, later ones there", NULL)                       \
+    X(ROW_MISPLACED, "block out of place, later ones there",                             \
+      "tests/unit/test_recovery_table.c")                                                \
     X(ROW_MISPLACED_FLOOR, "... and below the floor",                                    \
       "tests/unit/test_recovery_table.c")                                                \
     X(ROW_TORN, "torn block: cut", NULL)                                                 \
