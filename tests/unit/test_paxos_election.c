@@ -24,6 +24,14 @@ static struct answer unhappy(uint32_t seat)
     return answer;
 }
 
+/* Happy under its own ballot, the largest. */
+static struct answer leading(uint32_t seat)
+{
+    struct answer answer = {
+        .reply = {.my_ballot = paxos_rig_ballot(3, seat), .happy = 1}};
+    return answer;
+}
+
 static uint64_t round_asked(const struct paxos_rig *rig)
 {
     const struct paxos_message *asked = paxos_rig_sent_now(rig, PAXOS_HEARTBEAT, 1);
@@ -143,9 +151,7 @@ static void happy_leader_is_followed(void **state)
     (void)state;
     struct paxos_rig rig;
     paxos_rig_make(&rig);
-    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
-    answers[1].reply.happy = 1;
-    answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
+    struct answer answers[] = {{0}, leading(1), unhappy(2)};
     assert_false(takes_over(&rig, answers));
     assert_true(rig.view.happy);
     assert_int_equal(rig.view.leader_seat, 1);
@@ -240,9 +246,7 @@ static void closed_connection_of_the_leader_shortens_the_rounds(void **state)
     (void)state;
     struct paxos_rig rig;
     paxos_rig_make(&rig);
-    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
-    answers[1].reply.happy = 1;
-    answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
+    struct answer answers[] = {{0}, leading(1), unhappy(2)};
     (void)takes_over(&rig, answers);
     struct paxos_event lost = {.type = PAXOS_EVENT_PEER_LOST, .peer = 2};
     uint64_t due_ms = rig.view.next_tick_ms;
@@ -266,9 +270,7 @@ static void shortened_rounds_do_not_end_the_hearing_of_a_quorum(void **state)
     enum { SHORT_ROUNDS = 4, LONG_MS = 4 * 55 };
     struct paxos_rig rig;
     paxos_rig_make(&rig);
-    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
-    answers[1].reply.happy = 1;
-    answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
+    struct answer answers[] = {{0}, leading(1), unhappy(2)};
     (void)takes_over(&rig, answers);
     const struct paxos_event lost = {.type = PAXOS_EVENT_PEER_LOST, .peer = 1};
     paxos_rig_step(&rig, &lost);
@@ -293,11 +295,9 @@ static void shortened_rounds_do_not_end_the_hearing_of_a_quorum(void **state)
 /* Rounds of a happy follower, answered in full; how long the last whole one was. */
 static uint64_t happy_round_ms(struct paxos_rig *rig, int rounds)
 {
-    struct answer answers[] = {{0}, unhappy(1), unhappy(2)};
+    struct answer answers[] = {{0}, leading(1), unhappy(2)};
     uint64_t length_ms = 0;
     uint64_t begun_ms = rig->now_ms;
-    answers[1].reply.happy = 1;
-    answers[1].reply.my_ballot = paxos_rig_ballot(3, 1);
     for (int i = 0; i < rounds;) {
         paxos_rig_tick(rig);
         uint64_t round = round_asked(rig);

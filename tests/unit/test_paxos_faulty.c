@@ -323,10 +323,7 @@ static void what_was_known_decided_is_so_again_once_it_is_whole(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    damaged_init(&rig, 6, 1u << 4);
-    rig.recovered.decided_whole = 5;
-    paxos_rig_start(&rig);
-    paxos_rig_open_gate(&rig);
+    damaged_start_knowing(&rig, 6, 1u << 4, 5);
     struct paxos_ballot ballot = paxos_rig_ballot(3, 1);
     paxos_rig_promise(&rig, ballot);
     struct paxos_message sync = paxos_rig_sync(&rig, ballot, 4); // shorter than that
@@ -349,10 +346,7 @@ static void a_leader_who_knows_less_decided_does_not_replace_it(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    damaged_init(&rig, 6, 1u << 4);
-    rig.recovered.decided_whole = 5;
-    paxos_rig_start(&rig);
-    paxos_rig_open_gate(&rig);
+    damaged_start_knowing(&rig, 6, 1u << 4, 5);
     struct paxos_ballot ballot = paxos_rig_ballot(3, 1);
     paxos_rig_promise(&rig, ballot);
     struct paxos_message sync = paxos_rig_sync(&rig, ballot, 8);

@@ -204,20 +204,26 @@ static void node_that_hears_of_decisions_and_does_not_move_asks(void **state)
     paxos_rig_fini(&rig);
 }
 
-static void fetch_goes_on_until_its_goal(void **state)
+/* An AcceptSync that begins where the own log, which is empty, does not reach. */
+static void begin_fetch_of_20(struct paxos_rig *rig)
 {
-    (void)state;
-    struct paxos_rig rig;
-    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
-    struct paxos_message message = paxos_rig_message(PAXOS_ACCEPT_SYNC, 1, &rig);
+    struct paxos_ballot ballot = paxos_rig_make_promised(rig);
+    struct paxos_message message = paxos_rig_message(PAXOS_ACCEPT_SYNC, 1, rig);
     message.ballot = ballot;
     message.accept_sync.stream = 1;
     message.accept_sync.from = 20;
     message.accept_sync.sync_length = 20;
     message.accept_sync.decided = 20;
-    paxos_rig_receive(&rig, &message);
+    paxos_rig_receive(rig, &message);
+}
+
+static void fetch_goes_on_until_its_goal(void **state)
+{
+    (void)state;
+    struct paxos_rig rig;
+    begin_fetch_of_20(&rig);
     for (cs_slot from = 0; from < 20; from += 5) {
-        message = decided_entries(&rig, 1, from, 5, 1);
+        struct paxos_message message = decided_entries(&rig, 1, from, 5, 1);
         message.log.decided = 20;
         paxos_rig_receive(&rig, &message);
         const struct paxos_message *asked = paxos_rig_sent_now(&rig, PAXOS_FETCH, 1);
@@ -240,18 +246,11 @@ static void fetch_waits_for_the_own_disk(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    struct paxos_ballot ballot = paxos_rig_make_promised(&rig);
+    begin_fetch_of_20(&rig);
     rig.core->settings.ring_bytes = 1000;
     rig.core->settings.message_bytes = 500;
-    struct paxos_message message = paxos_rig_message(PAXOS_ACCEPT_SYNC, 1, &rig);
-    message.ballot = ballot;
-    message.accept_sync.stream = 1;
-    message.accept_sync.from = 20;
-    message.accept_sync.sync_length = 20;
-    message.accept_sync.decided = 20;
-    paxos_rig_receive(&rig, &message);
     for (cs_slot from = 0; from < 10; from += 5) { // 500 bytes each
-        message = decided_entries(&rig, 1, from, 5, 1);
+        struct paxos_message message = decided_entries(&rig, 1, from, 5, 1);
         message.log.decided = 20;
         paxos_rig_receive(&rig, &message);
         assert_true((paxos_rig_sent_now(&rig, PAXOS_FETCH, 1) != NULL) == (from == 0));
@@ -263,7 +262,7 @@ static void fetch_waits_for_the_own_disk(void **state)
     assert_non_null(asked);
     assert_int_equal(asked->fetch.first, 11);
     // A stream may bring the rest while it waits: then nothing is asked for.
-    message = decided_entries(&rig, 1, 10, 5, 1);
+    struct paxos_message message = decided_entries(&rig, 1, 10, 5, 1);
     message.log.decided = 20;
     paxos_rig_receive(&rig, &message);
     message = decided_entries(&rig, 1, 15, 5, 1);

@@ -288,10 +288,7 @@ static void decided_entries_that_differ_from_decided_ones_halt_it(void **state)
 {
     (void)state;
     struct paxos_rig rig;
-    damaged_init(&rig, 6, 1u << 4);
-    rig.recovered.decided_whole = 5;
-    paxos_rig_start(&rig);
-    paxos_rig_open_gate(&rig);
+    damaged_start_knowing(&rig, 6, 1u << 4, 5);
     struct paxos_message message = forked_copy(&rig, 3, 1, 77);
     message.log.decided = 4;
     paxos_rig_receive(&rig, &message);

@@ -35,7 +35,16 @@ void damaged_init(struct paxos_rig *rig, cs_slot length, uint32_t lost)
 
 void damaged_start(struct paxos_rig *rig, cs_slot length, uint32_t lost)
 {
+    damaged_start_knowing(rig, length, lost, 0);
+}
+
+void damaged_start_knowing(struct paxos_rig *rig,
+                           cs_slot length,
+                           uint32_t lost,
+                           cs_slot decided)
+{
     damaged_init(rig, length, lost);
+    rig->recovered.decided_whole = decided;
     paxos_rig_start(rig);
     paxos_rig_open_gate(rig);
 }

@@ -15,6 +15,11 @@
 void damaged_init(struct paxos_rig *rig, cs_slot length, uint32_t lost);
 /* The same, started and its gate open. */
 void damaged_start(struct paxos_rig *rig, cs_slot length, uint32_t lost);
+/* The same; slots to `decided` were known decided, before some were lost. */
+void damaged_start_knowing(struct paxos_rig *rig,
+                           cs_slot length,
+                           uint32_t lost,
+                           cs_slot decided);
 /* Time passes until that seat is asked for a copy; else the test fails. */
 void damaged_wait_until_asked(struct paxos_rig *rig, uint32_t seat);
 /* What that seat has of slots after `after`; those to `decided` it calls decided. */
